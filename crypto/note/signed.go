@@ -1,0 +1,108 @@
+package note
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Hash is what the next text of a chain gives for its previous one.
+func Hash(text string) [sha256.Size]byte { return sha256.Sum256([]byte(text)) }
+
+// Sign returns the text as a note signed by all signers. It returns
+// ErrMalformed for a text that doesn't end with a line feed.
+func Sign(text string, signers ...*Signer) ([]byte, error) {
+	return sign(&note.Note{Text: text}, signers)
+}
+
+func sign(n *note.Note, signers []*Signer) ([]byte, error) {
+	list := make([]note.Signer, len(signers))
+	for i, s := range signers {
+		list[i] = s
+	}
+	signed, err := note.Sign(n, list...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return signed, nil
+}
+
+// Open returns the text of a signed note, and the names of those known who
+// signed it, each once. Signatures of others are passed over. It returns
+// ErrSignature when none known signed it, or one known did but wrongly.
+func Open(signed []byte, known ...*Verifier) (text string, by []string, err error) {
+	n, err := open(signed, known)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, signature := range n.Sigs {
+		if !slices.Contains(by, signature.Name) {
+			by = append(by, signature.Name)
+		}
+	}
+	return n.Text, by, nil
+}
+
+func open(signed []byte, known []*Verifier) (*note.Note, error) {
+	list := make([]note.Verifier, 0, len(known))
+	for _, v := range known {
+		list = append(list, v)
+	}
+	n, err := note.Open(signed, note.VerifierList(list...))
+	if err != nil {
+		return nil, ErrSignature // the cause would name a key
+	}
+	return n, nil
+}
+
+// Cosign adds a witness's signature to a note of the gateway's, and keeps those
+// there are. It returns ErrSignature when the gateway's is missing or wrong.
+func Cosign(signed []byte, gateway *Verifier, witness *Signer) ([]byte, error) {
+	n, err := open(signed, []*Verifier{gateway})
+	if err != nil {
+		return nil, err
+	}
+	return sign(n, []*Signer{witness})
+}
+
+// OpenManifest returns a gateway's manifest and its text. It returns
+// ErrSignature when the gateway didn't sign it or it names another domain, and
+// ErrMalformed when it is none.
+func OpenManifest(signed []byte, gateway *Verifier) (m *Manifest, text string, err error) {
+	text, _, err = Open(signed, gateway)
+	if err != nil {
+		return nil, "", err
+	}
+	if m, err = ParseManifest(text); err != nil {
+		return nil, "", err
+	}
+	if m.Domain != gateway.Name() {
+		return nil, "", ErrSignature
+	}
+	return m, text, nil
+}
+
+// OpenDirectory returns a gateway's directory, its text, and the names of the
+// given witnesses who signed it too. It returns ErrSignature when the gateway
+// didn't sign it or it names another domain, and ErrMalformed when it is none.
+func OpenDirectory(signed []byte, gateway *Verifier, witnesses ...*Verifier) (d *Directory, text string, by []string, err error) {
+	text, _, err = Open(signed, gateway) // alone: a witness's signature must not stand in for the gateway's
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if d, err = ParseDirectory(text); err != nil {
+		return nil, "", nil, err
+	}
+	if d.Domain != gateway.Name() {
+		return nil, "", nil, ErrSignature
+	}
+	for _, w := range witnesses {
+		_, names, err := Open(signed, w)
+		if err == nil && w.Name() != gateway.Name() && !slices.Contains(by, w.Name()) {
+			by = append(by, names...)
+		}
+	}
+	return d, text, by, nil
+}
