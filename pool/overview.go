@@ -1,0 +1,49 @@
+package pool
+
+import (
+	"strconv"
+	"strings"
+)
+
+// An Overview is the fields of one overview line (RFC 3977, Section 8.3.2) but
+// for the number. Header fields are unfolded, and TAB, CR, LF and NUL in them
+// are spaces already.
+type Overview struct {
+	Subject, From, Date string
+	References          string // trimmed by the builder so that a line stays under [MaxOverviewLine]
+	Bytes               int    // octets of the article as sent, without dot-stuffing and terminator
+	Lines               int    // lines of the body
+}
+
+// MaxOverviewLine is the longest overview line sent, in octets: Python's
+// nntplib refuses anything from 2,048 on.
+const MaxOverviewLine = 2000
+
+// AppendLine appends the overview line from the subject on (no number, no line
+// end) to dst. xref is the value of the Xref header, without its name; its last
+// locations are left out where the line would pass [MaxOverviewLine].
+func (o *Overview) AppendLine(dst []byte, id MessageID, xref string) []byte {
+	start := len(dst)
+	for _, field := range [...]string{o.Subject, o.From, o.Date, string(id), o.References} {
+		dst = append(append(dst, field...), '\t')
+	}
+	dst = append(strconv.AppendInt(dst, int64(o.Bytes), 10), '\t')
+	dst = append(strconv.AppendInt(dst, int64(o.Lines), 10), '\t')
+	dst = append(dst, "Xref: "...)
+	room := MaxOverviewLine - len("4294967295\t\r\n") - (len(dst) - start)
+	for len(xref) > max(room, 0) {
+		xref = xref[:max(strings.LastIndexByte(xref, ' '), 0)]
+	}
+	return append(dst, xref...)
+}
+
+// Xref returns the value of the Xref header for an article that server holds at
+// the given locations (RFC 5536, Section 3.2.14).
+func Xref(server string, at []Location) string {
+	out := []byte(server)
+	for _, l := range at {
+		out = append(append(append(out, ' '), l.Group...), ':')
+		out = strconv.AppendUint(out, uint64(l.Number), 10)
+	}
+	return string(out)
+}

@@ -1,0 +1,85 @@
+package pool
+
+import (
+	"context"
+	"time"
+)
+
+// A Reader is what a newsreader needs of a set of groups. A whole store is one,
+// and so is one person's opened mailbox.
+//
+// All methods may be called at the same time from many goroutines. They return
+// ctx's error when it ends first.
+type Reader interface {
+	// Groups returns every group, sorted by name.
+	Groups(ctx context.Context) ([]GroupInfo, error)
+
+	// Group returns one group. It returns ErrNoGroup when there is none.
+	Group(ctx context.Context, name Group) (GroupInfo, error)
+
+	// Scan calls yield for each article of the group whose number lies in r,
+	// in ascending order, with its overview line from the subject on, until
+	// yield returns false. The line is only valid during the call. Nothing is
+	// gathered in memory first, and articles filed meanwhile may be left out.
+	// It returns ErrNoGroup when there is no such group.
+	Scan(ctx context.Context, name Group, r Range, yield func(n Number, overview []byte) bool) error
+
+	// ByNumber returns one article of a group. It returns ErrNoGroup or
+	// ErrNotFound.
+	ByNumber(ctx context.Context, name Group, n Number) (*Stored, error)
+
+	// ByID returns the article with that message-id. It returns ErrNotFound.
+	ByID(ctx context.Context, id MessageID) (*Stored, error)
+}
+
+// A Store keeps articles.
+//
+// What Append has returned without an error is on stable storage: it is there
+// again, octet for octet and under the same numbers, after a kill of the
+// process or the loss of power at any later moment. A store in memory keeps
+// every other promise.
+type Store interface {
+	Reader
+
+	// Append numbers an article in each of its groups, adds Xref, and files it
+	// on stable storage before it returns. Calls made at the same time share
+	// one sync. Errors:
+	//
+	//   - ErrDuplicate: the message-id was seen before, be it now expired.
+	//     Nothing changed; calling again gives the same answer.
+	//   - ErrNoGroup: one of the groups is unknown. Nothing changed.
+	//   - ErrGroupFull: a group has used up its numbers. Nothing changed.
+	//   - ErrDiskFull: no space. Nothing changed; the same call may be tried
+	//     again later.
+	//   - ErrReadOnly: an earlier write failed, and the store takes no more
+	//     until it is opened again. Whether this article is kept is unknown
+	//     until then.
+	Append(ctx context.Context, a *Article) ([]Location, error)
+
+	// Seen says whether the message-id was ever appended, even if the article
+	// has expired since. For a message-id never seen it touches no disk.
+	Seen(ctx context.Context, id MessageID) (bool, error)
+
+	// Since calls yield for each article held that arrived at t or later, in
+	// order of arrival, until yield returns false (RFC 3977, Section 7.4).
+	Since(ctx context.Context, t time.Time, yield func(id MessageID, at []Location) bool) error
+
+	// SetGroup makes a group, or changes the description and posting status
+	// of one that is there. Name, Description, Posting and, for a new group,
+	// Created are taken from info. Water marks are never taken: a group that
+	// was there before goes on where it stopped. On stable storage on return.
+	SetGroup(ctx context.Context, info GroupInfo) error
+
+	// RemoveGroup hides a group and its articles' numbers there. Its water
+	// marks are remembered, so that SetGroup can bring it back without a
+	// number used twice. It returns ErrNoGroup when there is none.
+	RemoveGroup(ctx context.Context, name Group) error
+
+	// DropBefore drops every article whose Epoch is neither 0 nor epoch or
+	// later. Water marks and the memory of their message-ids stay.
+	DropBefore(ctx context.Context, epoch uint64) error
+
+	// Close ends the store. Calls under way finish first; later ones return
+	// ErrClosed.
+	Close() error
+}
