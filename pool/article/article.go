@@ -1,0 +1,134 @@
+package article
+
+import (
+	"slices"
+	"strings"
+)
+
+// An Article is one article, its header fields in order. The zero value and
+// [New] are an article without any. It isn't safe for use from several
+// goroutines while one changes it.
+type Article struct {
+	fields []Field
+	body   []byte
+}
+
+// New returns an article without header and body, to be filled by
+// [Article.Add] and [Article.SetBody].
+func New() *Article { return new(Article) }
+
+// Fields returns the header fields in order. The slice is a copy.
+func (a *Article) Fields() []Field { return slices.Clone(a.fields) }
+
+// Has says whether there is a header field of that name, in any case.
+func (a *Article) Has(name string) bool { return a.index(name) >= 0 }
+
+// Get returns the body of the first header field of that name, in any case:
+// unfolded and trimmed, or "" when there is none.
+func (a *Article) Get(name string) string {
+	if i := a.index(name); i >= 0 {
+		return a.fields[i].Value()
+	}
+	return ""
+}
+
+// Values returns the bodies of all header fields of that name in order,
+// unfolded and trimmed.
+func (a *Article) Values(name string) []string {
+	var out []string
+	for _, f := range a.fields {
+		if strings.EqualFold(f.name, name) {
+			out = append(out, f.Value())
+		}
+	}
+	return out
+}
+
+// Add adds a header field at the end of the header, folded at white space where
+// its line would pass 998 octets. It refuses a name that is none, and a value
+// that is empty or holds CR, LF or NUL, so that no value can bring in a field
+// of its own.
+func (a *Article) Add(name, value string) error {
+	f, err := newField(name, value)
+	if err != nil {
+		return err
+	}
+	a.fields = append(a.fields, f)
+	return nil
+}
+
+// Set gives the header field of that name a new value, at the place of the
+// first one, and removes further ones. Where there is none it adds one. It
+// refuses what [Article.Add] refuses, and changes nothing then.
+func (a *Article) Set(name, value string) error {
+	f, err := newField(name, value)
+	if err != nil {
+		return err
+	}
+	i := a.index(name)
+	if i < 0 {
+		a.fields = append(a.fields, f)
+		return nil
+	}
+	a.fields[i] = f
+	rest := slices.DeleteFunc(a.fields[i+1:], named(name))
+	a.fields = a.fields[:i+1+len(rest)]
+	return nil
+}
+
+// Del removes every header field of that name.
+func (a *Article) Del(name string) { a.fields = slices.DeleteFunc(a.fields, named(name)) }
+
+// Body returns the body's lines, each ended by CRLF. It must not be changed.
+func (a *Article) Body() []byte { return a.body }
+
+// SetBody takes lines, each ended by CRLF, as the body and keeps them: they
+// must not be changed afterwards. It refuses an empty body, NUL, bare CR and
+// bare LF.
+func (a *Article) SetBody(lines []byte) error {
+	if len(lines) == 0 {
+		return refuseNoBody()
+	}
+	if !wholeLines(lines) {
+		return refuseBareLine()
+	}
+	a.body = lines
+	return nil
+}
+
+// Header returns the header's lines, each ended by CRLF, without the empty line.
+func (a *Article) Header() []byte { return a.appendHeader(nil, func(Field) bool { return true }) }
+
+// Text returns the whole article: header, empty line, body.
+func (a *Article) Text() []byte {
+	out := append(a.Header(), "\r\n"...)
+	return append(out, a.body...)
+}
+
+func (a *Article) appendHeader(dst []byte, keep func(Field) bool) []byte {
+	for _, f := range a.fields {
+		if keep(f) {
+			dst = append(append(append(dst, f.name...), ':'), f.raw...)
+			dst = append(dst, "\r\n"...)
+		}
+	}
+	return dst
+}
+
+func (a *Article) index(name string) int { return slices.IndexFunc(a.fields, named(name)) }
+
+func named(name string) func(Field) bool {
+	return func(f Field) bool { return strings.EqualFold(f.name, name) }
+}
+
+func newField(name, value string) (Field, error) {
+	value = strings.Trim(value, " \t")
+	if !validName(name) || value == "" || strings.ContainsAny(value, "\r\n\x00") {
+		return Field{}, refuseHeader()
+	}
+	raw, ok := fold(name, value)
+	if !ok {
+		return Field{}, refuseLongLine()
+	}
+	return Field{name: name, raw: raw}, nil
+}

@@ -1,0 +1,85 @@
+package article
+
+import "strings"
+
+// A Field is one header field. Only [Parse], [Article.Add] and [Article.Set]
+// make one.
+type Field struct {
+	name string
+	raw  string // all between the colon and the last CRLF, folds included
+}
+
+// Name returns the field's name as it was spelled.
+func (f Field) Name() string { return f.name }
+
+// Raw returns the octets between the colon and the field's last CRLF, folds
+// included.
+func (f Field) Raw() string { return f.raw }
+
+// Value returns the field's body, unfolded and trimmed.
+func (f Field) Value() string { return unfold(f.raw) }
+
+// unfold removes each CRLF (RFC 5322, Section 2.2.3) and the white space at
+// both ends.
+func unfold(raw string) string {
+	if strings.Contains(raw, "\r\n") {
+		raw = strings.ReplaceAll(raw, "\r\n", "")
+	}
+	return strings.Trim(raw, " \t")
+}
+
+// Flatten turns the raw body of a header field into what OVER and HDR send:
+// unfolded, trimmed, and with each TAB, CR, LF and NUL that is left turned into
+// one space (RFC 3977, Sections 8.3.2 and 8.5.2).
+func Flatten(raw string) string {
+	value := unfold(raw)
+	if !strings.ContainsAny(value, "\t\r\n\x00") {
+		return value
+	}
+	out := []byte(value) // octet by octet: the value need not be UTF-8
+	for i, c := range out {
+		if c == '\t' || c == '\r' || c == '\n' || c == 0 {
+			out[i] = ' '
+		}
+	}
+	return string(out)
+}
+
+// maxHeaderLine is the longest header line in octets, without CRLF (RFC 5322,
+// Section 2.1.1). Body lines have no limit of their own: only the size of the
+// whole article bounds them.
+const maxHeaderLine = 998
+
+// validName says whether s may name a header field: printable US-ASCII but for
+// the colon (RFC 5322, Section 2.2).
+func validName(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' || s[i] == ':' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// fold makes the raw body of a field from a value in one line, broken before
+// white space where a line would pass the limit. It fails when there is no
+// place to break.
+func fold(name, value string) (string, bool) {
+	room := maxHeaderLine - len(name) - len(": ")
+	if room <= 0 {
+		return "", false
+	}
+	var out strings.Builder
+	out.WriteByte(' ')
+	for len(value) > room {
+		cut := strings.LastIndexAny(value[:room+1], " \t")
+		if cut <= 0 || strings.Trim(value[:cut], " \t") == "" {
+			return "", false
+		}
+		out.WriteString(value[:cut])
+		out.WriteString("\r\n")
+		value, room = value[cut:], maxHeaderLine
+	}
+	out.WriteString(value)
+	return out.String(), true
+}

@@ -1,0 +1,91 @@
+package article
+
+import (
+	"strings"
+
+	"github.com/restante/restante/pool"
+)
+
+// References returns the message-ids of the References header field in order.
+// White space inside the angle brackets is removed, since some newsreaders fold
+// a long message-id in its middle. What is no message-id is left out.
+func (a *Article) References() []pool.MessageID { return messageIDs(a.Get("References")) }
+
+// LastReference returns the last message-id of References: that of the article
+// this one answers.
+func (a *Article) LastReference() (pool.MessageID, bool) { return last(a.References()) }
+
+// Parent returns the message-id of the article that this one answers: the last
+// of References or, where that names none, the last of In-Reply-To.
+func (a *Article) Parent() (pool.MessageID, bool) {
+	if id, ok := a.LastReference(); ok {
+		return id, true
+	}
+	return last(messageIDs(a.Get("In-Reply-To")))
+}
+
+func last(ids []pool.MessageID) (pool.MessageID, bool) {
+	if len(ids) == 0 {
+		return "", false
+	}
+	return ids[len(ids)-1], true
+}
+
+func messageIDs(value string) []pool.MessageID {
+	var ids []pool.MessageID
+	for {
+		before, rest, ok := strings.Cut(value, ">")
+		if !ok {
+			return ids
+		}
+		if start := strings.LastIndexByte(before, '<'); start >= 0 {
+			mended := withoutSpace(before[start:]) + ">"
+			if id, err := pool.ParseMessageID(mended); err == nil {
+				ids = append(ids, id)
+			}
+		}
+		value = rest
+	}
+}
+
+func withoutSpace(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == '\t' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// Newsgroups returns the groups that the Newsgroups header field names, each
+// once, in order. It refuses, with [ErrNoGroups] as cause, an article that names
+// none, and with [pool.ErrGroupName] one that names something else.
+func (a *Article) Newsgroups() ([]pool.Group, error) {
+	value := a.Get("Newsgroups")
+	if value == "" {
+		return nil, refuse(ErrNoGroups, "The article names no newsgroup: fill in Newsgroups and send again")
+	}
+	var groups []pool.Group
+	seen := make(map[pool.Group]bool)
+	for name := range strings.SplitSeq(value, ",") {
+		g, err := pool.ParseGroup(strings.Trim(name, " \t"))
+		if err != nil {
+			return nil, refuse(err, "Newsgroups holds something that is not a newsgroup's name; mend it and send again")
+		}
+		if !seen[g] {
+			seen[g] = true
+			groups = append(groups, g)
+		}
+	}
+	return groups, nil
+}
+
+// ID returns the article's message-id. It refuses, with [pool.ErrMessageID] as
+// cause, an article that has none or a wrong one.
+func (a *Article) ID() (pool.MessageID, error) {
+	id, err := pool.ParseMessageID(a.Get("Message-ID"))
+	if err != nil {
+		return "", refuse(err, "The article's Message-ID is missing or malformed; leave it out or mend it, and send again")
+	}
+	return id, nil
+}
