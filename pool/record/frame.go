@@ -1,0 +1,140 @@
+package record
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/restante/restante/pool"
+)
+
+// Sizes in octets.
+const (
+	// HeaderSize is what comes before the first record of a file.
+	HeaderSize = 2 * headerCopy
+	// Overhead is what a record has besides its payload.
+	Overhead = 12
+	// MaxPayload is the largest payload. A larger length is damage.
+	MaxPayload = 64 << 20
+
+	headerCopy = 32
+	headerUsed = 16
+)
+
+const (
+	fileMagic   = "\xf5RstLog\x01"
+	recordMagic = "\xf5Rr\x01"
+)
+
+// A salt is a file's random number, which goes into every sum.
+type salt uint32
+
+func appendHeader(dst []byte, s salt) []byte {
+	for range HeaderSize / headerCopy {
+		var c [headerCopy]byte
+		copy(c[:], fileMagic)
+		binary.BigEndian.PutUint32(c[8:], uint32(s))
+		binary.BigEndian.PutUint32(c[12:], crc32.Checksum(c[:12], castagnoli()))
+		dst = append(dst, c[:]...)
+	}
+	return dst
+}
+
+// parseHeader returns the salt of the first header copy that is whole.
+func parseHeader(header []byte) (salt, error) {
+	for ; len(header) >= headerCopy; header = header[headerCopy:] {
+		whole := string(header[:8]) == fileMagic &&
+			binary.BigEndian.Uint32(header[12:]) == crc32.Checksum(header[:12], castagnoli())
+		if whole {
+			return salt(binary.BigEndian.Uint32(header[8:])), nil
+		}
+	}
+	return 0, fmt.Errorf("record file's header: %w", pool.ErrCorrupt)
+}
+
+// castagnoli returns the table of CRC-32C, of which the standard library keeps
+// one.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+// sum is the check sum of the record at offset.
+func (s salt) sum(offset int64, payload []byte) uint32 {
+	var b [16]byte
+	binary.BigEndian.PutUint32(b[:], uint32(s))
+	binary.BigEndian.PutUint64(b[4:], uint64(offset))
+	binary.BigEndian.PutUint32(b[12:], uint32(len(payload)))
+	return crc32.Update(crc32.Checksum(b[:], castagnoli()), castagnoli(), payload)
+}
+
+// appendRecord frames one record, its payload given in parts, to stand at
+// offset.
+func (s salt) appendRecord(dst []byte, offset int64, parts ...[]byte) []byte {
+	start := len(dst)
+	dst = append(dst, recordMagic+"\x00\x00\x00\x00\x00\x00\x00\x00"...)
+	for _, p := range parts {
+		dst = append(dst, p...)
+	}
+	head, payload := dst[start:start+Overhead], dst[start+Overhead:]
+	binary.BigEndian.PutUint32(head[4:], uint32(len(payload)))
+	binary.BigEndian.PutUint32(head[8:], s.sum(offset, payload))
+	return dst
+}
+
+// payloadSize reads the length out of a record's head; ok says whether it may
+// be one at all.
+func payloadSize(head []byte) (size int, ok bool) {
+	if string(head[:4]) != recordMagic {
+		return 0, false
+	}
+	n := binary.BigEndian.Uint32(head[4:])
+	return int(n), n > 0 && n <= MaxPayload
+}
+
+// A Reader reads the records of one file. It may be used from many goroutines.
+type Reader struct {
+	r    io.ReaderAt
+	salt salt
+}
+
+// NewReader reads the file's header. It returns [pool.ErrCorrupt] when neither
+// copy of it is whole.
+func NewReader(r io.ReaderAt) (*Reader, error) {
+	header := make([]byte, HeaderSize)
+	if n, err := r.ReadAt(header, 0); err != nil && (err != io.EOF || n < HeaderSize) { //nolint:errorlint // ReaderAt's own word
+		if err == io.EOF { //nolint:errorlint // the same
+			return nil, fmt.Errorf("record file's header: %w", pool.ErrCorrupt)
+		}
+		return nil, err
+	}
+	s, err := parseHeader(header)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{r: r, salt: s}, nil
+}
+
+// Salt returns the file's random number: what knows the file's inside by heart
+// can tell by it whether it is still the same file.
+func (r *Reader) Salt() uint32 { return uint32(r.salt) }
+
+// Read returns the payload of the record at offset, having checked it. size is
+// the payload's size. It returns [pool.ErrCorrupt] when what stands there is
+// not that record, whole.
+func (r *Reader) Read(offset int64, size int) ([]byte, error) {
+	if offset < HeaderSize || size <= 0 || size > MaxPayload {
+		return nil, pool.ErrCorrupt
+	}
+	buf := make([]byte, Overhead+size)
+	n, err := r.r.ReadAt(buf, offset)
+	if n < len(buf) {
+		if err == nil || err == io.EOF { //nolint:errorlint // ReaderAt's own word
+			err = pool.ErrCorrupt
+		}
+		return nil, err
+	}
+	payload := buf[Overhead:]
+	if got, ok := payloadSize(buf); !ok || got != size || binary.BigEndian.Uint32(buf[8:]) != r.salt.sum(offset, payload) {
+		return nil, pool.ErrCorrupt
+	}
+	return payload, nil
+}

@@ -1,0 +1,97 @@
+package record
+
+import (
+	"context"
+	"sync"
+
+	"github.com/restante/restante/pool"
+)
+
+// A Writer adds records to one file for many goroutines, with a group commit:
+// what they bring at the same time goes out in one write and one sync. It
+// starts no goroutine.
+type Writer struct {
+	batcher *Batcher[*addition]
+	log     *Log // used by whoever commits
+
+	mu     sync.RWMutex // guards closed; calls under way hold it for reading
+	closed bool
+}
+
+// An addition is one record on its way, and what became of it.
+type addition struct {
+	parts  [][]byte
+	offset int64
+	err    error
+}
+
+// NewWriter returns a Writer that owns the log.
+func NewWriter(log *Log) *Writer {
+	w := &Writer{log: log}
+	w.batcher = NewBatcher(w.commit)
+	return w
+}
+
+// OpenWriter is [Open] with a [Writer] made of the log.
+func OpenWriter(fs Opener, path string, visit func(offset int64, payload []byte) error) (*Writer, Result, error) {
+	log, res, err := Open(fs, path, 0, visit)
+	if err != nil {
+		return nil, res, err
+	}
+	return NewWriter(log), res, nil
+}
+
+// Append adds a record, its payload given in parts, and returns its offset once
+// it is on stable storage. Records brought one after the other lie in that
+// order. A context that has ended is honoured until the record is handed over;
+// from then on the call waits for the sync, so that its outcome is known.
+// Errors are those of [Log.Commit], [ErrSize], and [pool.ErrClosed].
+func (w *Writer) Append(ctx context.Context, parts ...[]byte) (offset int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return 0, pool.ErrClosed
+	}
+	a := &addition{parts: parts}
+	w.batcher.Do(a)
+	return a.offset, a.err
+}
+
+func (w *Writer) commit(batch []*addition) {
+	for _, a := range batch {
+		a.offset, a.err = w.log.Add(a.parts...)
+	}
+	if err := w.log.Commit(); err != nil {
+		for _, a := range batch {
+			if a.err == nil {
+				a.err = err
+			}
+		}
+	}
+}
+
+// Read returns the payload of the record at offset, having checked it, as
+// [Reader.Read] does.
+func (w *Writer) Read(offset int64, size int) ([]byte, error) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return nil, pool.ErrClosed
+	}
+	return w.log.Read(offset, size)
+}
+
+// Close waits for calls under way and closes the file. Later calls return
+// [pool.ErrClosed].
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	return w.log.Close()
+}
