@@ -1,0 +1,187 @@
+package nntp
+
+import (
+	"bytes"
+	"errors"
+	"iter"
+)
+
+// Errors of [Reader.ReadBlock].
+var (
+	ErrBlockMalformed = errors.New("block holds NUL, or CR or LF alone")
+	ErrBlockTooLarge  = errors.New("block larger than allowed")
+	ErrBlockEndless   = errors.New("block goes on beyond every bound")
+)
+
+// A Block is a multi-line data block (RFC 3977, Section 3.1.1) without the
+// terminating line.
+type Block struct {
+	wire  []byte // dot-stuffed; each line ended by CRLF
+	stuff int    // octets in wire that are dot-stuffing
+}
+
+// Wire is the lines as they travel: dot-stuffed, each ended by CRLF. A line
+// that came with a dot in front and without a second one has lost it, so that
+// Wire always is the one right form of Text.
+func (b Block) Wire() []byte { return b.wire }
+
+// Len is the octets of [Block.Text].
+func (b Block) Len() int { return len(b.wire) - b.stuff }
+
+// Text is the lines without dot-stuffing, each ended by CRLF. It shares its
+// octets with Wire where they are the same.
+func (b Block) Text() []byte {
+	if b.stuff == 0 {
+		return b.wire
+	}
+	text := make([]byte, 0, b.Len())
+	for line := range bytes.Lines(b.wire) {
+		text = append(text, unstuff(line)...)
+	}
+	return text
+}
+
+// Lines yields each line without dot-stuffing and CRLF.
+func (b Block) Lines() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for line := range bytes.Lines(b.wire) {
+			if !yield(bytes.TrimSuffix(unstuff(line), []byte("\r\n"))) {
+				return
+			}
+		}
+	}
+}
+
+func unstuff(line []byte) []byte {
+	if line[0] == '.' {
+		return line[1:]
+	}
+	return line
+}
+
+// ReadBlock reads a block. Only CRLF "." CRLF ends it, or "." CRLF at its very
+// start. Unless it says otherwise the block was read to its true end, and the
+// connection can go on. Errors:
+//
+//   - [ErrBlockTooLarge]: the text has more than limit octets.
+//   - [ErrBlockMalformed]: NUL, or CR or LF alone, is in it.
+//   - [ErrBlockEndless]: it has more than bound octets and still goes on. It was
+//     not read to its end: the connection is of no more use.
+//   - io.EOF or io.ErrUnexpectedEOF: the source ended; any other error is the
+//     source's own.
+func (r *Reader) ReadBlock(limit, bound int) (Block, error) {
+	s := blockScanner{limit: limit}
+	if err := r.await(); err != nil {
+		return Block{}, err
+	}
+	for {
+		for r.next < r.end {
+			chunk := r.buf[r.next:r.end]
+			if at := bytes.IndexByte(chunk, '\n'); at >= 0 {
+				chunk = chunk[:at+1]
+			}
+			r.next += len(chunk)
+			if s.scan(chunk) {
+				return s.block()
+			}
+		}
+		if s.came > bound {
+			return Block{}, ErrBlockEndless
+		}
+		if err := r.more(); err != nil {
+			return Block{}, err
+		}
+	}
+}
+
+// A blockScanner takes a block in pieces of any size and finds its end.
+type blockScanner struct {
+	limit int
+	came  int // octets of the block so far
+	size  int // octets of the text so far
+	line  int // octets of the line so far
+	stuff int // dots of dot-stuffing kept in wire
+	wire  []byte
+
+	dot       bool // the line starts with a dot
+	cr        bool // the last octet was CR
+	malformed bool
+}
+
+// scan takes the next octets: not empty, with at most one LF, as the last
+// octet. It says whether the block ends with them.
+func (s *blockScanner) scan(chunk []byte) (done bool) {
+	last := len(chunk) - 1
+	lf := chunk[last] == '\n'
+	crlf := lf && (last > 0 && chunk[last-1] == '\r' || last == 0 && s.cr)
+	s.check(chunk, lf, crlf)
+	s.keep(chunk)
+	s.came += len(chunk)
+	s.line += len(chunk)
+	s.cr = chunk[last] == '\r'
+	if !crlf {
+		return false
+	}
+	done = s.dot && s.line == len(".\r\n")
+	s.line = 0
+	return done
+}
+
+// check looks for the octets that a block must not hold.
+func (s *blockScanner) check(chunk []byte, lf, crlf bool) {
+	if lf && !crlf || s.cr && chunk[0] != '\n' || bytes.IndexByte(chunk, 0) >= 0 {
+		s.malformed = true
+		return
+	}
+	at := bytes.IndexByte(chunk, '\r')
+	if at >= 0 && at != len(chunk)-1 && (!crlf || at != len(chunk)-2) {
+		s.malformed = true
+	}
+}
+
+// keep adds the chunk to what the block holds, as far as it will be wanted. The
+// dot in front of a line is added only once the octet after it is known to be a
+// dot too: else it is one that was never stuffed, or the terminating line's.
+func (s *blockScanner) keep(chunk []byte) {
+	if s.line == 0 {
+		s.dot = chunk[0] == '.'
+		if s.dot {
+			chunk = chunk[1:]
+		}
+		if len(chunk) > 0 && s.dot {
+			s.afterDot(chunk[0])
+		}
+	} else if s.line == 1 && s.dot {
+		s.afterDot(chunk[0])
+	}
+	s.size += len(chunk)
+	if s.wanted() {
+		s.wire = append(s.wire, chunk...)
+	} else {
+		s.wire = nil
+	}
+}
+
+func (s *blockScanner) afterDot(c byte) {
+	if c == '.' && s.wanted() {
+		s.wire = append(s.wire, '.')
+		s.stuff++
+	}
+}
+
+// wanted says whether the block can still be a good one. The terminating
+// line's CRLF counts as text until it is known to be that.
+func (s *blockScanner) wanted() bool {
+	return !s.malformed && s.size <= s.limit+len("\r\n")
+}
+
+// block is the result once the end was found.
+func (s *blockScanner) block() (Block, error) {
+	switch {
+	case s.size-len("\r\n") > s.limit:
+		return Block{}, ErrBlockTooLarge
+	case s.malformed:
+		return Block{}, ErrBlockMalformed
+	}
+	return Block{wire: s.wire[:len(s.wire)-len("\r\n")], stuff: s.stuff}, nil
+}

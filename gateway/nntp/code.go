@@ -1,0 +1,69 @@
+package nntp
+
+// A Code is a three-digit response code (RFC 3977, Section 3.2).
+type Code int
+
+// Codes that any command may answer with (RFC 3977, Section 3.2.1).
+const (
+	CodeUnavailable     Code = 400 // the connection closes
+	CodeWrongMode       Code = 401
+	CodeInternalFault   Code = 403
+	CodeUnknownCommand  Code = 500
+	CodeSyntax          Code = 501
+	CodeNotPermitted    Code = 502
+	CodeNotSupported    Code = 503
+	CodeEncodingError   Code = 504
+	CodeLoginRequired   Code = 480
+	CodePrivacyRequired Code = 483
+)
+
+// Codes of the session (RFC 3977, Sections 5 and 7).
+const (
+	CodeHelp           Code = 100
+	CodeCapabilities   Code = 101
+	CodeDate           Code = 111
+	CodePostingAllowed Code = 200
+	CodeNoPosting      Code = 201
+	CodeBye            Code = 205
+)
+
+// Codes of groups, articles and lists (RFC 3977, Sections 6 to 8).
+const (
+	CodeGroup         Code = 211
+	CodeList          Code = 215
+	CodeArticle       Code = 220
+	CodeHead          Code = 221
+	CodeBody          Code = 222
+	CodeStat          Code = 223
+	CodeOverview      Code = 224
+	CodeHeaders       Code = 225
+	CodeNewNews       Code = 230
+	CodeNewGroups     Code = 231
+	CodeNoSuchGroup   Code = 411
+	CodeNoGroup       Code = 412
+	CodeNoCurrent     Code = 420
+	CodeNoNext        Code = 421
+	CodeNoPrevious    Code = 422
+	CodeNoSuchNumber  Code = 423
+	CodeNoSuchArticle Code = 430
+)
+
+// CodeLegacyHeaders opens the answer of XHDR and XPAT (RFC 2980, Sections 2.6
+// and 2.9).
+const CodeLegacyHeaders Code = 221
+
+// Codes of posting (RFC 3977, Section 6.3.1).
+const (
+	CodePosted          Code = 240
+	CodeSendPost        Code = 340
+	CodePostingDenied   Code = 440
+	CodePostingRejected Code = 441
+)
+
+// Codes of authentication (RFC 4643, Section 2.3).
+const (
+	CodeLoggedIn         Code = 281
+	CodePasswordRequired Code = 381
+	CodeLoginFailed      Code = 481
+	CodeLoginSequence    Code = 482
+)

@@ -1,0 +1,70 @@
+package nntp
+
+import (
+	"errors"
+	"strconv"
+)
+
+// MaxLine is the longest command line and the longest status line, in octets
+// with CRLF (RFC 3977, Section 3.1).
+const MaxLine = 512
+
+// ErrReply is a status line that does not start with a response code.
+var ErrReply = errors.New("not an NNTP reply")
+
+// A Reply is a status line: a code and the text after it.
+type Reply struct {
+	Code Code
+	Text string // never sent empty: newsreaders wait for a text that doesn't come
+}
+
+// Append appends the status line to dst, CRLF included. It always has a text,
+// never a line end within it, and never more than [MaxLine] octets.
+func (r Reply) Append(dst []byte) []byte {
+	start := len(dst)
+	dst = append(strconv.AppendInt(dst, int64(r.Code), 10), ' ')
+	text := len(dst)
+	for i := 0; i < len(r.Text) && len(dst)-start < MaxLine-len("\r\n"); i++ {
+		c := r.Text[i]
+		if c == 0 || c == '\r' || c == '\n' {
+			c = ' '
+		}
+		dst = append(dst, c)
+	}
+	if len(dst) == text {
+		dst = append(dst, r.Code.word()...)
+	}
+	return append(dst, '\r', '\n')
+}
+
+// word is the text of a reply that was given none.
+func (c Code) word() string {
+	if c < 400 {
+		return "OK"
+	}
+	return "Refused"
+}
+
+// Positive says whether the reply asks for more or says that all went well:
+// its code is a 1xx, 2xx or 3xx.
+func (r Reply) Positive() bool { return r.Code < 400 }
+
+// ParseReply reads a status line without its line end. It returns [ErrReply]
+// when the line does not start with three digits, the first from 1 to 5, and
+// then a space or nothing.
+func ParseReply(line []byte) (Reply, error) {
+	if len(line) < 3 || len(line) > 3 && line[3] != ' ' || line[0] < '1' || line[0] > '5' {
+		return Reply{}, ErrReply
+	}
+	code := 0
+	for _, c := range line[:3] {
+		if c < '0' || c > '9' {
+			return Reply{}, ErrReply
+		}
+		code = code*10 + int(c-'0')
+	}
+	if len(line) == 3 {
+		return Reply{Code: Code(code)}, nil
+	}
+	return Reply{Code: Code(code), Text: string(line[4:])}, nil
+}

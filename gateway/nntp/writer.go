@@ -1,0 +1,128 @@
+package nntp
+
+import (
+	"bytes"
+	"io"
+)
+
+// A Writer writes status lines, command lines and blocks. It gathers them in a
+// buffer, which it holds only until the next [Writer.Flush]. After the first
+// error of the destination it does nothing, and Flush returns that error. It is
+// for one goroutine.
+type Writer struct {
+	dst     io.Writer
+	buffers *Buffers
+	buf     *buffer // nil while nothing is gathered
+	used    int
+	err     error
+}
+
+// NewWriter returns a Writer to dst.
+func NewWriter(dst io.Writer, buffers *Buffers) *Writer {
+	return &Writer{dst: dst, buffers: buffers}
+}
+
+// Reply writes a status line. It leaves in one write, whole, however full the
+// buffer is: some newsreaders take the first segment for the line.
+func (w *Writer) Reply(r Reply) {
+	var line [MaxLine]byte
+	w.whole(r.Append(line[:0]))
+}
+
+// Command writes a command line, as a client does. line has no line end; one
+// with a NUL, CR or LF in it, or longer than [MaxLine] with its CRLF, is not
+// written, and Command returns [ErrLineMalformed] or [ErrLineTooLong].
+func (w *Writer) Command(line string) error {
+	if _, err := checkLine([]byte(line)); err != nil {
+		return err
+	}
+	var octets [MaxLine]byte
+	w.whole(append(append(octets[:0], line...), '\r', '\n'))
+	return nil
+}
+
+// whole writes p, at most a buffer full, so that no write cuts it.
+func (w *Writer) whole(p []byte) {
+	if len(p) > bufferSize-w.used {
+		w.send()
+	}
+	w.add(p)
+}
+
+// Line writes one line of a block: the parts one after the other, dot-stuffed
+// where needed, with CRLF. NUL, CR and LF in a part become spaces, for they
+// would end the line, or more, at the other side.
+func (w *Writer) Line(parts ...[]byte) {
+	start := true
+	for _, part := range parts {
+		if start && len(part) > 0 {
+			if part[0] == '.' {
+				w.add([]byte("."))
+			}
+			start = false
+		}
+		for len(part) > 0 {
+			at := bytes.IndexAny(part, "\x00\r\n")
+			if at < 0 {
+				w.add(part)
+				break
+			}
+			w.add(part[:at])
+			w.add([]byte(" "))
+			part = part[at+1:]
+		}
+	}
+	w.add([]byte("\r\n"))
+}
+
+// Wire writes lines of a block that are in wire form already.
+func (w *Writer) Wire(lines []byte) { w.add(lines) }
+
+// Text writes lines of a block that are not dot-stuffed yet, each ended by
+// CRLF. It goes line by line, so that no text makes it slow.
+func (w *Writer) Text(lines []byte) {
+	for line := range bytes.Lines(lines) {
+		if line[0] == '.' {
+			w.add([]byte("."))
+		}
+		w.add(line)
+	}
+}
+
+// End writes the terminating line of a block.
+func (w *Writer) End() { w.add([]byte(".\r\n")) }
+
+// add gathers p, and sends what there is whenever the buffer is full.
+func (w *Writer) add(p []byte) {
+	for len(p) > 0 && w.err == nil {
+		if w.buf == nil {
+			w.buf = w.buffers.take()
+		}
+		n := copy(w.buf[w.used:], p)
+		w.used, p = w.used+n, p[n:]
+		if w.used == bufferSize {
+			w.send()
+		}
+	}
+}
+
+func (w *Writer) send() {
+	if w.used > 0 && w.err == nil {
+		_, w.err = w.dst.Write(w.buf[:w.used])
+	}
+	w.used = 0
+}
+
+// Flush sends what was gathered, and gives the buffer back.
+func (w *Writer) Flush() error {
+	if w.buf != nil {
+		w.send()
+		w.buffers.give(w.buf)
+		w.buf = nil
+	}
+	return w.err
+}
+
+// Err returns the destination's first error, so that whoever writes a long
+// block can stop early.
+func (w *Writer) Err() error { return w.err }

@@ -1,0 +1,105 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/pool"
+)
+
+// Why [Server.Serve] ended a connection that its client did not end.
+var (
+	ErrIdle   = errors.New("no command came in time")
+	ErrLost   = errors.New("connection lost")
+	ErrFlood  = errors.New("client sent beyond every bound")
+	ErrBroken = errors.New("answer broken off")
+	ErrPanic  = errors.New("session panicked")
+)
+
+// Options are what a [Server] is made of. Everything without a stated default
+// must be set.
+type Options struct {
+	Store  Store
+	Office Office
+
+	Name    string // the server's name, said in the greeting and to LIST ACTIVE.TIMES
+	Version string // of the software, said in CAPABILITIES
+
+	// Posting says whether clients may post.
+	Posting bool
+
+	// MayLogin says whether a passphrase may cross conn, which is the
+	// connection as it is then: a *tls.Conn where TLS runs. AUTHINFO answers
+	// 483 where not. nil stands for never.
+	MayLogin func(conn net.Conn) bool
+
+	MaxArticle  int           // largest article taken, in octets of its text
+	IdleTimeout time.Duration // longest wait for a command, or for progress within one
+
+	MOTD          []string     // lines of LIST MOTD; none: 503
+	Subscriptions []pool.Group // groups of LIST SUBSCRIPTIONS; none: 503
+
+	Logger zerolog.Logger
+}
+
+// A Server serves connections. Its methods may be called from many goroutines
+// at the same time.
+type Server struct {
+	opts     Options
+	buffers  nntp.Buffers
+	table    []command           // in the order of CAPABILITIES and HELP
+	commands map[string]*command // by name, in capitals
+	variants map[string]string   // first words of names of two, and the second that is meant where none is given
+	verdicts []verdict
+}
+
+// New returns a Server. It starts nothing.
+func New(opts Options) *Server {
+	srv := &Server{opts: opts, table: commandTable(), verdicts: verdictTable()}
+	srv.index()
+	return srv
+}
+
+// Serve serves one connection to its end, and closes it. When ctx ends, the
+// command under way is finished, and the connection closed with a 400. It
+// returns nil when the client or ctx ended the session, and otherwise one of
+// this package's errors, which never say who the client was.
+func (srv *Server) Serve(ctx context.Context, conn net.Conn) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = ErrPanic
+			srv.opts.Logger.Error().Strs("frames", frames()).Msg("session panicked")
+		}
+		if conn.Close() != nil && err == nil {
+			err = ErrLost
+		}
+		srv.opts.Logger.Debug().AnErr("outcome", err).Msg("session ended")
+	}()
+	s := srv.session(conn)
+	defer context.AfterFunc(ctx, s.wire.stop)()
+	return s.run(ctx)
+}
+
+// maxFrames is how much of a panic's stack is logged.
+const maxFrames = 32
+
+// frames names the functions of a panic's stack. The panic's value and the
+// functions' arguments may be a client's data, and stay out.
+func frames() []string {
+	var counters [maxFrames]uintptr
+	n := runtime.Callers(3, counters[:])
+	var names []string
+	for walk := runtime.CallersFrames(counters[:n]); ; {
+		frame, more := walk.Next()
+		names = append(names, frame.Function)
+		if !more {
+			return names
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/pool"
+)
+
+// ErrBusy is that an [Office] has too much to do for a login just now.
+var ErrBusy = errors.New("too many logins under way")
+
+// What commands fail with, beside the errors of pool and nntp.
+var (
+	errUnknown       = errors.New("unknown command")
+	errVariant       = errors.New("unknown variant of a command")
+	errSyntax        = errors.New("wrong arguments")
+	errNoGroup       = errors.New("no newsgroup selected")
+	errNoCurrent     = errors.New("current article number is invalid")
+	errNoNext        = errors.New("no next article")
+	errNoPrevious    = errors.New("no previous article")
+	errNoNumber      = errors.New("no article with that number")
+	errLoginFirst    = errors.New("login required")
+	errLoggedIn      = errors.New("logged in already")
+	errLoginSequence = errors.New("no AUTHINFO USER before AUTHINFO PASS")
+	errInsecure      = errors.New("connection is not private")
+	errPosting       = errors.New("posting not allowed")
+	errNotKept       = errors.New("list not kept")
+	errField         = errors.New("unknown metadata item")
+	errStopping      = errors.New("server stops")
+	errHungUp        = errors.New("client hung up")
+)
+
+// A verdict is what an error is told as.
+type verdict struct {
+	err error
+	nntp.Reply
+	post string // the sentence after 441, where the error refuses an article
+	ends error  // why the session is over, if it is
+}
+
+// later is said of what is our own fault and may be over soon.
+const later = "The article could not be taken just now, please try again later"
+
+// verdictTable is every error that has a reply of its own. Replies repeat
+// nothing that a client sent.
+func verdictTable() []verdict {
+	say := func(code nntp.Code, text string) nntp.Reply { return nntp.Reply{Code: code, Text: text} }
+	return []verdict{
+		{err: nntp.ErrLineTooLong, Reply: say(nntp.CodeSyntax, "Line longer than 512 octets")},
+		{err: nntp.ErrLineMalformed, Reply: say(nntp.CodeSyntax, "Line holds NUL, or CR or LF alone")},
+		{err: errUnknown, Reply: say(nntp.CodeUnknownCommand, "Unknown command, try HELP")},
+		{err: errVariant, Reply: say(nntp.CodeSyntax, "Unknown variant, try HELP")},
+		{err: errSyntax, Reply: say(nntp.CodeSyntax, "Wrong arguments, try HELP")},
+		{err: nntp.ErrRange, Reply: say(nntp.CodeSyntax, "Not an article number, range or message-id")},
+		{err: nntp.ErrWildmat, Reply: say(nntp.CodeSyntax, "Not a wildmat")},
+		{err: nntp.ErrTime, Reply: say(nntp.CodeSyntax, "Not a date and time")},
+		{err: pool.ErrMessageID, Reply: say(nntp.CodeSyntax, "Not a message-id"), post: "A message-id in the article is malformed"},
+		{err: errField, Reply: say(nntp.CodeNotSupported, "No such metadata item")},
+		{err: errNotKept, Reply: say(nntp.CodeNotSupported, "No such list is kept here")},
+
+		{err: pool.ErrGroupName, Reply: say(nntp.CodeNoSuchGroup, "No such newsgroup"), post: "A newsgroup name in the article is malformed"},
+		{err: pool.ErrNoGroup, Reply: say(nntp.CodeNoSuchGroup, "No such newsgroup"), post: "This server does not carry that newsgroup"},
+		{err: errNoGroup, Reply: say(nntp.CodeNoGroup, "No newsgroup selected")},
+		{err: errNoCurrent, Reply: say(nntp.CodeNoCurrent, "Current article number is invalid")},
+		{err: errNoNext, Reply: say(nntp.CodeNoNext, "No next article in this newsgroup")},
+		{err: errNoPrevious, Reply: say(nntp.CodeNoPrevious, "No previous article in this newsgroup")},
+		{err: errNoNumber, Reply: say(nntp.CodeNoSuchNumber, "No article with that number")},
+		{err: pool.ErrNotFound, Reply: say(nntp.CodeNoSuchArticle, "No article with that message-id"), post: later},
+
+		{err: errLoginFirst, Reply: say(nntp.CodeLoginRequired, "Log in to open your mailbox")},
+		{err: errLoggedIn, Reply: say(nntp.CodeNotPermitted, "Logged in already")},
+		{err: errLoginSequence, Reply: say(nntp.CodeLoginSequence, "Send AUTHINFO USER first")},
+		{err: errInsecure, Reply: say(nntp.CodePrivacyRequired, "Log in over TLS only")},
+		{err: ErrBusy, Reply: say(nntp.CodeInternalFault, "Too many logins under way, please try again shortly"), post: later},
+
+		{err: errPosting, Reply: say(nntp.CodePostingDenied, "Posting not allowed")},
+		{err: nntp.ErrBlockMalformed, Reply: say(nntp.CodeSyntax, "Block holds NUL, or CR or LF alone"), post: "The article holds NUL, or CR or LF alone, which no line may"},
+		{err: nntp.ErrBlockTooLarge, Reply: say(nntp.CodeSyntax, "Block too large"), post: "The article is larger than this server takes"},
+		{err: nntp.ErrBlockEndless, Reply: say(nntp.CodeUnavailable, "Far too much sent, closing"), ends: ErrFlood},
+		{err: pool.ErrDuplicate, Reply: say(nntp.CodeInternalFault, "Article seen before"), post: "This server had an article with that Message-ID before"},
+		{err: pool.ErrGroupFull, Reply: say(nntp.CodeInternalFault, "Newsgroup is full"), post: "That newsgroup has used up its article numbers"},
+		{err: pool.ErrDiskFull, Reply: say(nntp.CodeInternalFault, "No room just now, please try again later"), post: later},
+		{err: pool.ErrReadOnly, Reply: say(nntp.CodeInternalFault, "Nothing can be stored just now, please try again later"), post: later},
+		{err: pool.ErrCorrupt, Reply: say(nntp.CodeInternalFault, "That article is damaged here, another server may have it"), post: later},
+
+		{err: pool.ErrClosed, Reply: say(nntp.CodeUnavailable, "Server stops, please come back later"), ends: errHungUp},
+		{err: errStopping, Reply: say(nntp.CodeUnavailable, "Server stops, please come back later"), ends: errHungUp},
+		{err: context.Canceled, Reply: say(nntp.CodeInternalFault, "Given up, please try again later"), post: later},
+		{err: context.DeadlineExceeded, Reply: say(nntp.CodeInternalFault, "Took too long, please try again later"), post: later},
+	}
+}
+
+// replyTo finds the verdict on an error. One that the table does not know is a
+// fault of ours: the verdict's err is nil then.
+func (srv *Server) replyTo(err error) verdict {
+	ourFault := nntp.Reply{Code: nntp.CodeInternalFault, Text: "Something failed here, please try again later"}
+	v := verdict{Reply: ourFault, post: later}
+	for _, row := range srv.verdicts {
+		if errors.Is(err, row.err) {
+			v = row
+			break
+		}
+	}
+	var refusal *pool.Refusal
+	refused := errors.As(err, &refusal)
+	var post postError
+	var box mailboxError
+	switch {
+	case errors.As(err, &post) && v.ends == nil:
+		v.Reply = nntp.Reply{Code: nntp.CodePostingRejected, Text: v.post}
+		if v.post == "" {
+			v.Text = later
+		}
+	case errors.As(err, &box) && refused:
+		v.Reply = nntp.Reply{Code: nntp.CodeLoginFailed}
+	case errors.As(err, &box) && v.ends == nil && v.Code != nntp.CodeInternalFault:
+		v.Reply = ourFault
+	}
+	if refused {
+		v.err, v.Text = refusal, refusal.Sentence
+	}
+	return v
+}
+
+// A postError is that an article was not taken.
+type postError struct{ error }
+
+func (e postError) Unwrap() error { return e.error }
+
+// A mailboxError is that a mailbox was not opened, or not looked through. What
+// the command that needed it says of groups and articles does not apply.
+type mailboxError struct{ error }
+
+func (e mailboxError) Unwrap() error { return e.error }
