@@ -1,0 +1,108 @@
+package batch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
+)
+
+// The files that say how far releases have come. A batch is first written as a
+// plan, whole; then its articles go into the store; then the plan becomes the
+// released one. A crash in between is mended by filing the plan again: what is
+// in the store already stays as it is.
+const (
+	planFile     = "plan"
+	releasedFile = "released"
+	partFile     = "plan.new"
+)
+
+var errPlan = errors.New("the plan of a batch can't be read")
+
+// A plan is a batch as it leaves: which it is, the hash of its manifest's text,
+// and the text of every article in order.
+type plan struct {
+	batch    uint64
+	manifest [32]byte
+	texts    [][]byte
+}
+
+// save puts the plan on stable storage under a name.
+func (p *plan) save(dir, name string) error {
+	part := filepath.Join(dir, partFile)
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write a plan: %w", err)
+	}
+	log, _, err := record.Open(record.OS{}, part, 0, func(int64, []byte) error { return nil })
+	if err != nil {
+		return fmt.Errorf("write a plan: %w", err)
+	}
+	head := append(binary.BigEndian.AppendUint64(nil, p.batch), p.manifest[:]...)
+	for _, payload := range append([][]byte{head}, p.texts...) {
+		if _, err := log.Add(payload); err != nil {
+			return errors.Join(err, log.Close())
+		}
+	}
+	if err := errors.Join(log.Commit(), log.Close()); err != nil {
+		return err
+	}
+	return rename(dir, partFile, name)
+}
+
+// load reads a plan. It returns an error that is fs.ErrNotExist when there is
+// none under that name.
+func load(dir, name string) (*plan, error) {
+	path := filepath.Join(dir, name)
+	if _, err := os.Lstat(path); err != nil {
+		return nil, err
+	}
+	var p *plan
+	log, res, err := record.Open(record.OS{}, path, 0, func(_ int64, payload []byte) error {
+		if p == nil {
+			if len(payload) != 8+len(p.manifest) {
+				return errPlan
+			}
+			p = &plan{batch: binary.BigEndian.Uint64(payload), manifest: [32]byte(payload[8:])}
+			return nil
+		}
+		p.texts = append(p.texts, append([]byte(nil), payload...))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read a plan: %w", err)
+	}
+	if err := log.Close(); err != nil {
+		return nil, err
+	}
+	if p == nil || res.Torn || len(res.Gaps) > 0 {
+		return nil, errPlan
+	}
+	return p, nil
+}
+
+func rename(dir, from, to string) error {
+	if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+		return fmt.Errorf("rename a plan: %w", err)
+	}
+	return record.OS{}.SyncDir(dir)
+}
+
+// readReleased returns the last batch released. A new queue starts with the
+// batch of now, and remembers that.
+func readReleased(dir string, calendar pool.Calendar) (uint64, error) {
+	p, err := load(dir, releasedFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		p = &plan{batch: calendar.Batch(time.Now())}
+		err = p.save(dir, releasedFile)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return p.batch, nil
+}

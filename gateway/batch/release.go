@@ -1,0 +1,186 @@
+package batch
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/crypto/envelope"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/entry"
+)
+
+// Manifest is the group that says what each batch released.
+const Manifest pool.Group = "restante.manifest"
+
+// A Releaser lets batches out of a queue into a store, in the gateway's name.
+// One goroutine calls it.
+type Releaser struct {
+	Queue  *Queue
+	Store  pool.Store
+	Signer *note.Signer
+	Domain string
+	Group  pool.Group // the pool's
+}
+
+// Due returns the first and the last batch that should have left by now; there
+// is none when first is larger than last. What lies before the oldest epoch
+// still retained is left out: nobody could fetch it any more.
+func (r *Releaser) Due(now time.Time) (first, last uint64) {
+	calendar := r.Queue.shape.Calendar
+	last = calendar.Batch(now)
+	oldest := calendar.OldestRetained(calendar.Epoch(now))
+	return max(r.Queue.Released()+1, calendar.FirstBatch(oldest)), last
+}
+
+// Release lets a batch out: exactly as many entries as the shape says, its
+// manifest, and the public posts that waited for it. When it returns without an
+// error, all of that is in the store. After an error it may be called again,
+// for the same batch; no article is ever filed twice.
+func (r *Releaser) Release(ctx context.Context, batch uint64) error {
+	p, err := load(r.Queue.dir, planFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		if p, err = r.compose(batch); err == nil {
+			err = p.save(r.Queue.dir, planFile)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for _, text := range p.texts {
+		if err := r.file(ctx, text, p.batch); err != nil {
+			return err
+		}
+	}
+	if err := rename(r.Queue.dir, planFile, releasedFile); err != nil {
+		return err
+	}
+	r.Queue.settle(p.batch)
+	return errors.Join(r.Queue.log.rotate(), r.Queue.log.drop(p.batch))
+}
+
+// compose makes the articles of a batch: what was deposited, cover up to the
+// batch's size, both in random order, the manifest, and the public posts.
+func (r *Releaser) compose(batch uint64) (*plan, error) {
+	before, err := load(r.Queue.dir, releasedFile)
+	if err != nil {
+		return nil, err
+	}
+	entries, posts := split(r.Queue.collect(batch))
+	for len(entries) < r.Queue.shape.Size {
+		cover, err := r.cover()
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, cover)
+	}
+	shuffle(entries)
+	shuffle(posts)
+	p := &plan{batch: batch}
+	manifest := note.Manifest{Domain: r.Domain, Batch: batch, Previous: before.manifest}
+	for _, it := range entries {
+		a, err := r.entry(it, batch).Article(r.Signer)
+		if err != nil {
+			return nil, err
+		}
+		p.texts = append(p.texts, a.Text())
+		manifest.Entries = append(manifest.Entries, note.ManifestEntry{Tag: it.tag.String(), Payload: sha256.Sum256(it.data)})
+	}
+	text := manifest.Text()
+	p.manifest = note.Hash(text)
+	a, err := r.manifest(text, batch)
+	if err != nil {
+		return nil, err
+	}
+	p.texts = append(p.texts, a.Text())
+	for _, it := range posts {
+		p.texts = append(p.texts, it.data)
+	}
+	return p, nil
+}
+
+func (r *Releaser) entry(it item, batch uint64) *entry.Entry {
+	return &entry.Entry{
+		Domain: r.Domain, Group: r.Group, Tag: it.tag,
+		Date: r.Queue.shape.Calendar.Start(batch), Payload: it.data,
+	}
+}
+
+// cover is an entry for nobody: a random tag, and nothing sealed to a random
+// key.
+func (r *Releaser) cover() (item, error) {
+	tag := blind.RandomTag()
+	payload, err := envelope.Cover(tag.MessageID(r.Domain))
+	return item{kind: kindEntry, tag: tag, data: payload}, err
+}
+
+func (r *Releaser) manifest(text string, batch uint64) (*article.Article, error) {
+	signed, err := note.Sign(text, r.Signer)
+	if err != nil {
+		return nil, err
+	}
+	id := pool.MessageID(fmt.Sprintf("<m.%d@%s>", batch, r.Domain))
+	return entry.Note(r.Domain, Manifest, id, fmt.Sprintf("manifest %d", batch), r.Queue.shape.Calendar.Start(batch), signed)
+}
+
+// file puts one article of a plan into the store, in those of its groups that
+// are carried. Only what the gateway itself made goes with the batch's epoch.
+func (r *Releaser) file(ctx context.Context, text []byte, batch uint64) error {
+	a, err := article.Parse(text)
+	if err != nil {
+		return err
+	}
+	named, err := a.Newsgroups()
+	if err != nil {
+		return err
+	}
+	var groups []pool.Group
+	epoch := uint64(0)
+	for _, g := range named {
+		if g == r.Group || g == Manifest {
+			epoch = r.Queue.shape.Calendar.EpochOf(batch)
+		}
+		if _, err := r.Store.Group(ctx, g); err == nil {
+			groups = append(groups, g)
+		} else if !errors.Is(err, pool.ErrNoGroup) {
+			return err
+		}
+	}
+	if len(groups) == 0 {
+		return nil // its groups were removed since it was accepted
+	}
+	filed, err := a.File(groups, time.Now(), epoch)
+	if err != nil {
+		return err
+	}
+	if _, err := r.Store.Append(ctx, filed); err != nil && !errors.Is(err, pool.ErrDuplicate) {
+		return err
+	}
+	return nil
+}
+
+func split(items []item) (entries, posts []item) {
+	for _, it := range items {
+		if it.kind == kindEntry {
+			entries = append(entries, it)
+		} else {
+			posts = append(posts, it)
+		}
+	}
+	return entries, posts
+}
+
+// shuffle orders items by the system's random source.
+func shuffle(items []item) {
+	var seed [32]byte
+	_, _ = rand.Read(seed[:]) // it never fails
+	mathrand.New(mathrand.NewChaCha8(seed)).Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+}
