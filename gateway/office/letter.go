@@ -1,0 +1,121 @@
+package office
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+)
+
+// Bounds on what a letter keeps of a submission's header.
+const (
+	maxHeader     = 8 << 10 // octets of all fields together; a receipt must hold them in one entry
+	maxReferences = 8       // message-ids: the first one and the last seven (RFC 5537, Section 3.4.4)
+	maxNym        = 32      // octets of a chosen name
+)
+
+// A letter is what an article is made of once its sender's traces are gone.
+type letter struct {
+	groups string // the Newsgroups field
+	id     pool.MessageID
+	date   time.Time
+	follow string // the Followup-To field, or nothing
+}
+
+// write builds the article: fields in an order of its own and none that is not
+// named here, so that nothing else of the sender's newsreader, machine or time
+// zone is left in the header. The body is the sender's, octet for octet.
+func (o *Office) write(post *article.Article, l letter) (*article.Article, error) {
+	out := article.New()
+	for _, field := range [...][2]string{
+		{"Path", o.Domain + "!not-for-mail"},
+		{"From", o.from(post.Get("From"))},
+		{"Newsgroups", l.groups},
+		{"Subject", post.Get("Subject")},
+		{"Date", article.Date(l.date)},
+		{"Message-ID", string(l.id)},
+		{"References", references(post)},
+		{"Followup-To", l.follow},
+		{"Keywords", post.Get("Keywords")},
+		{"Summary", post.Get("Summary")},
+		{"MIME-Version", post.Get("MIME-Version")},
+		{"Content-Type", post.Get("Content-Type")},
+		{"Content-Transfer-Encoding", post.Get("Content-Transfer-Encoding")},
+		{"Content-Disposition", post.Get("Content-Disposition")},
+	} {
+		if field[1] == "" {
+			continue
+		}
+		if err := out.Add(field[0], field[1]); err != nil {
+			return nil, err
+		}
+	}
+	if err := out.SetBody(post.Body()); err != nil {
+		return nil, err
+	}
+	if len(out.Header()) > maxHeader || len(out.Text()) > o.MaxArticle {
+		return nil, ErrTooLarge
+	}
+	return out, nil
+}
+
+// from is the From field: nobody, unless the sender wrote a name at this
+// gateway's own domain, which no newsreader does by itself.
+func (o *Office) from(written string) string {
+	nobody := "Anonymous <nobody@" + o.Domain + ">"
+	address, err := mail.ParseAddress(written)
+	if err != nil {
+		return nobody
+	}
+	name, domain, _ := strings.Cut(address.Address, "@")
+	name = strings.ToLower(name)
+	if !strings.EqualFold(domain, o.Domain) || !isNym(name) {
+		return nobody
+	}
+	return name + " <" + name + "@" + o.Domain + ">"
+}
+
+// isNym says whether anyone may write under that name: letters, digits, '-'
+// and '_', and not a name that would pass for the gateway itself.
+func isNym(name string) bool {
+	if name == "" || len(name) > maxNym || strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	}) {
+		return false
+	}
+	switch name {
+	case "pool", "nobody", "restante", "root", "admin", "abuse", "news", "usenet", "postmaster", "newsmaster":
+		return false
+	}
+	return true
+}
+
+// references is the References field with the first and the last message-ids,
+// or In-Reply-To where a newsreader wrote only that.
+func references(post *article.Article) string {
+	ids := post.References()
+	if len(ids) == 0 {
+		if parent, ok := post.Parent(); ok {
+			ids = []pool.MessageID{parent}
+		}
+	}
+	if len(ids) > maxReferences {
+		ids = append(ids[:1:1], ids[len(ids)-maxReferences+1:]...)
+	}
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = string(id)
+	}
+	return strings.Join(words, " ")
+}
+
+// randomID is a message-id that is no token, so that nobody can answer it.
+func (o *Office) randomID() pool.MessageID {
+	var octets [16]byte
+	_, _ = rand.Read(octets[:]) // it never fails
+	return pool.MessageID("<" + base64.RawURLEncoding.EncodeToString(octets[:]) + "@" + o.Domain + ">")
+}

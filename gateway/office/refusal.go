@@ -1,0 +1,61 @@
+package office
+
+import (
+	"errors"
+
+	"github.com/restante/restante/gateway/batch"
+	"github.com/restante/restante/pool"
+)
+
+// The errors of a submission that anyone could have told the sender (what
+// depends on a mailbox is never told). Each has its sentence below.
+var (
+	ErrNoSubject   = errors.New("no subject")
+	ErrUnknown     = errors.New("none of the newsgroups is carried")
+	ErrClosedGroup = errors.New("a newsgroup that takes no posts")
+	ErrMixed       = errors.New("private and public destinations at once")
+	ErrNobody      = errors.New("private, but no token")
+	ErrNotToken    = errors.New("the article replied to has no reply token")
+	ErrForeign     = errors.New("a token of another gateway")
+	ErrExpired     = errors.New("an expired token")
+	ErrForged      = errors.New("a token that does not open")
+	ErrTooLarge    = errors.New("too large")
+)
+
+// sentence returns what a person is told of an error, or nothing when it is
+// not one of the sender's making.
+func sentence(err error) string {
+	for _, row := range []struct {
+		err  error
+		text string
+	}{
+		{ErrNoSubject, "The article has no subject: write one in the Subject line and post it again"},
+		{ErrUnknown, "This server carries none of those newsgroups: choose one from its list and post it again"},
+		{ErrClosedGroup, "That newsgroup takes no posts from readers: choose another and post it again"},
+		{ErrMixed, "A private reply can not go to public newsgroups too: keep only restante.reply in Newsgroups, or leave it out"},
+		{ErrNobody, "Nobody to deliver to: press followup on an article of the person you write to, or put their reply token in the To line"},
+		{ErrNotToken, "The article you answer was posted without a login, so nobody can be reached through it; nothing was sent"},
+		{ErrForeign, "That reply token belongs to another gateway: post your reply at the server named after its @ sign"},
+		{ErrExpired, "That reply token has expired: answer a newer article of the same person, or ask for a new card"},
+		{ErrForged, "That reply token is damaged or forged: answer the article itself instead of copying its Message-ID"},
+		{ErrTooLarge, "The article is too large for this server: shorten it or send it in parts"},
+		{batch.ErrBacklog, "Too much mail is waiting to leave this server: try again in an hour"},
+	} {
+		if errors.Is(err, row.err) {
+			return row.text
+		}
+	}
+	return ""
+}
+
+// refuse gives an error its sentence, if it has one.
+func refuse(err error) error {
+	var refusal *pool.Refusal
+	if err == nil || errors.As(err, &refusal) {
+		return err
+	}
+	if text := sentence(err); text != "" {
+		return &pool.Refusal{Sentence: text, Cause: err}
+	}
+	return err
+}

@@ -1,0 +1,261 @@
+package office
+
+import (
+	"context"
+	"errors"
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/restante/restante/crypto/envelope"
+	"github.com/restante/restante/crypto/identity"
+	"github.com/restante/restante/crypto/token"
+	"github.com/restante/restante/gateway/batch"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+)
+
+// Submit takes a posted article (lines ended by CRLF, not dot-stuffed), from a
+// login or, when from is nil, from nobody known. When it returns without an
+// error the article is on stable storage under the message-id returned, and
+// leaves with a coming batch. What the sender can mend comes back as a
+// [*pool.Refusal]; nothing was kept then.
+func (o *Office) Submit(ctx context.Context, text []byte, from *Mailbox) (pool.MessageID, error) {
+	id, err := o.submit(ctx, text, from)
+	return id, refuse(err)
+}
+
+func (o *Office) submit(ctx context.Context, text []byte, from *Mailbox) (pool.MessageID, error) {
+	post, err := article.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	if post.Get("Subject") == "" {
+		return "", ErrNoSubject
+	}
+	groups, err := post.Newsgroups()
+	if err != nil {
+		return "", err
+	}
+	private := 0
+	for _, g := range groups {
+		if g == Reply || g == Inbox {
+			private++
+		}
+	}
+	switch private {
+	case 0:
+		return o.publish(ctx, post, groups, from)
+	case len(groups):
+		return o.deliver(ctx, post, from)
+	}
+	return "", ErrMixed
+}
+
+// deliver seals a private message for the mailbox of the token it answers.
+func (o *Office) deliver(ctx context.Context, post *article.Article, from *Mailbox) (pool.MessageID, error) {
+	to, destination, err := o.destination(post)
+	if err != nil {
+		return "", err
+	}
+	id, err := o.messageID(from)
+	if err != nil {
+		return "", err
+	}
+	message, err := o.write(post, letter{groups: string(Inbox), id: id, date: time.Now().Truncate(time.Minute)})
+	if err != nil {
+		return "", err
+	}
+	d := o.deposit()
+	defer d.booking.Drop()
+	if err := d.seal(envelope.KindMessage, message.Text(), to); err != nil {
+		return "", err
+	}
+	if err := d.receipt(message, string(destination), from); err != nil {
+		return "", err
+	}
+	return id, d.booking.Deposit(ctx, d.payloads, nil)
+}
+
+// publish lets a public post leave with the next batch.
+func (o *Office) publish(ctx context.Context, post *article.Article, groups []pool.Group, from *Mailbox) (pool.MessageID, error) {
+	if err := o.carried(ctx, groups); err != nil {
+		return "", err
+	}
+	id, err := o.messageID(from)
+	if err != nil {
+		return "", err
+	}
+	d := o.deposit()
+	defer d.booking.Drop()
+	names := join(groups)
+	public, err := o.write(post, letter{groups: names, id: id, date: d.booking.Post(), follow: followup(post, groups)})
+	if err != nil {
+		return "", err
+	}
+	if err := d.receipt(public, names, from); err != nil {
+		return "", err
+	}
+	return id, d.booking.Deposit(ctx, d.payloads, public.Text())
+}
+
+// carried checks that a public post goes to at least one group that is carried
+// here, and to none that readers may not post to.
+func (o *Office) carried(ctx context.Context, groups []pool.Group) error {
+	known := 0
+	for _, name := range groups {
+		if name == Sent {
+			return ErrClosedGroup
+		}
+		info, err := o.Store.Group(ctx, name)
+		switch {
+		case errors.Is(err, pool.ErrNoGroup):
+			continue
+		case err != nil:
+			return err
+		case info.Posting != pool.PostingAllowed:
+			return ErrClosedGroup
+		}
+		known++
+	}
+	if known == 0 {
+		return ErrUnknown
+	}
+	return nil
+}
+
+// followup is the Followup-To field of a public post. A card is answered in
+// private; what else the sender wrote stays, but for "poster", since nobody can
+// be reached by address here.
+func followup(post *article.Article, groups []pool.Group) string {
+	if slices.Contains(groups, Cards) {
+		return string(Reply)
+	}
+	var kept []pool.Group
+	for name := range strings.SplitSeq(post.Get("Followup-To"), ",") {
+		g, err := pool.ParseGroup(strings.TrimSpace(name))
+		if err == nil && !strings.EqualFold(string(g), "poster") {
+			kept = append(kept, g)
+		}
+	}
+	return join(kept)
+}
+
+func join(groups []pool.Group) string {
+	names := make([]string, len(groups))
+	for i, g := range groups {
+		names[i] = string(g)
+	}
+	return strings.Join(names, ",")
+}
+
+// messageID is what the sender's article is called: one of her tokens, by which
+// she can be answered, or a random one.
+func (o *Office) messageID(from *Mailbox) (pool.MessageID, error) {
+	if from == nil {
+		return o.randomID(), nil
+	}
+	epoch, seal := o.Keys.Mint()
+	t, err := token.Mint(seal, o.Domain, epoch, from.box)
+	if err != nil {
+		return "", err
+	}
+	return pool.MessageID(t.MessageID(o.Domain)), nil
+}
+
+// A recipient is the mailbox in an opened token.
+type recipient struct {
+	id  identity.ID
+	key identity.ReplyKey
+}
+
+// destination opens the token that a private message answers or, where it
+// answers nothing, the one in its To field. When it answers an article that
+// has no token, no other token is tried: the message would reach the wrong
+// person.
+func (o *Office) destination(post *article.Article) (recipient, pool.MessageID, error) {
+	answered, ok := post.Parent()
+	if !ok {
+		answered, ok = addressee(post.Get("To"))
+		if !ok {
+			return recipient{}, "", ErrNobody
+		}
+	}
+	t, domain, err := token.Parse(string(answered))
+	switch {
+	case err != nil:
+		return recipient{}, "", ErrNotToken
+	case !strings.EqualFold(domain, o.Domain):
+		return recipient{}, "", ErrForeign
+	}
+	to, err := o.open(t)
+	return to, answered, err
+}
+
+func (o *Office) open(t token.Token) (recipient, error) {
+	epoch, err := t.Epoch(o.Keys.Honoured())
+	if err != nil {
+		return recipient{}, ErrExpired
+	}
+	key, err := o.Keys.Seal(epoch)
+	if err != nil {
+		return recipient{}, ErrExpired
+	}
+	id, reply, err := t.Open(key, o.Domain, epoch)
+	if err != nil {
+		return recipient{}, ErrForged
+	}
+	return recipient{id, reply}, nil
+}
+
+// addressee is the token in a To field, written as an address or as a
+// message-id.
+func addressee(to string) (pool.MessageID, bool) {
+	if address, err := mail.ParseAddress(to); err == nil {
+		to = address.Address
+	}
+	id, err := pool.ParseMessageID("<" + strings.Trim(to, "<> \t") + ">")
+	return id, err == nil
+}
+
+// A deposit is one submission on its way into the queue.
+type deposit struct {
+	office   *Office
+	booking  *batch.Booking
+	payloads [][]byte
+}
+
+func (o *Office) deposit() *deposit { return &deposit{office: o, booking: o.Queue.Begin()} }
+
+// seal books the entries that a content takes, and seals it for a mailbox.
+func (d *deposit) seal(kind envelope.Kind, content []byte, to recipient) error {
+	fragments, err := envelope.Split(kind, content)
+	if err != nil {
+		return ErrTooLarge
+	}
+	slots, err := d.booking.Entries(len(fragments), d.office.blinder(to.id))
+	if err != nil {
+		return err
+	}
+	for i, slot := range slots {
+		payload, err := envelope.Seal(to.key, slot.Blind, slot.Tag.MessageID(d.office.Domain), fragments[i])
+		if err != nil {
+			return err
+		}
+		d.payloads = append(d.payloads, payload)
+	}
+	return nil
+}
+
+// receipt seals a receipt for the sender, if she is logged in.
+func (d *deposit) receipt(sent *article.Article, destination string, from *Mailbox) error {
+	if from == nil {
+		return nil
+	}
+	content, err := receipt(sent, destination)
+	if err != nil {
+		return err
+	}
+	return d.seal(envelope.KindReceipt, content, recipient{from.box.ID(), from.box.ReplyKey()})
+}
