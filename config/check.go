@@ -1,0 +1,163 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/restante/restante/pool"
+)
+
+// maxDomain keeps a token's message-id within 240 octets.
+const maxDomain = 86
+
+// builtIn is the hierarchy that the gateway fills itself; only restante.cards
+// in it is an ordinary group.
+const (
+	builtIn = "restante."
+	cards   = "restante.cards"
+)
+
+// A checker gathers problems, each at the place of its key.
+type checker struct {
+	where    map[string]unstable.Position
+	problems Problems
+}
+
+func (c *checker) say(key, format string, args ...any) {
+	at := c.where[key]
+	c.problems = append(c.problems, Problem{at.Line, at.Column, key, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) atLeast(key string, value, least int) {
+	if value < least {
+		c.say(key, "%d is too small: write %d or more", value, least)
+	}
+}
+
+func (c *checker) between(key string, value, least, most int) {
+	if value < least || value > most {
+		c.say(key, "%d is out of bounds: write a number from %d to %d", value, least, most)
+	}
+}
+
+func check(conf Config, where map[string]unstable.Position) Problems {
+	c := &checker{where: where}
+	if conf.Domain == "" {
+		c.say("domain", `missing: write domain = "news.example.org", the name that goes into every address here`)
+	} else if err := CheckDomain(conf.Domain); err != nil {
+		c.say("domain", "%v", err)
+	}
+	if conf.Data == "" {
+		c.say("data", `empty: name a folder, like "data"`)
+	}
+	if _, _, err := net.SplitHostPort(conf.Listen.NNTP); err != nil {
+		c.say("listen.nntp", `not an address with a port: write one like "127.0.0.1:1119" or "[::1]:1119"`)
+	}
+	c.login(conf.Login)
+	c.pool(conf.Pool)
+	c.limits(conf.Limits)
+	if wait := time.Duration(conf.Limits.Backlog) * time.Duration(conf.Pool.BatchInterval); wait > time.Duration(conf.Pool.EpochLength) {
+		c.say("limits.backlog", "%d batches are longer than pool.epoch_length: write %d or less", conf.Limits.Backlog, time.Duration(conf.Pool.EpochLength)/max(1, time.Duration(conf.Pool.BatchInterval)))
+	}
+	c.groups(conf)
+	return c.problems
+}
+
+func (c *checker) login(l Login) {
+	switch l.Plaintext {
+	case "never", "loopback", "always":
+	default:
+		c.say("login.plaintext", `unknown: write "never", "loopback" or "always"`)
+	}
+	if l.MinBits < 40 || l.MinBits > 128 {
+		c.say("login.min_bits", "%g is out of bounds: write a number of bits from 40 to 128", l.MinBits)
+	}
+}
+
+func (c *checker) pool(p Pool) {
+	if _, err := pool.ParseGroup(p.Group); err != nil {
+		c.say("pool.group", `not the name of a newsgroup: write one like "restante.pool"`)
+	}
+	interval, epoch := time.Duration(p.BatchInterval), time.Duration(p.EpochLength)
+	switch {
+	case interval < time.Second || interval%time.Second != 0:
+		c.say("pool.batch_interval", `write whole seconds, at least one, like "5m"`)
+	case epoch < interval || epoch%interval != 0:
+		c.say("pool.epoch_length", "must be a multiple of pool.batch_interval (%v), so that each batch lies in one epoch", interval)
+	}
+	c.between("pool.batch_size", p.BatchSize, 1, 65535)
+	c.between("pool.slots_per_batch", p.SlotsPerBatch, 1, 65535)
+	c.between("pool.retention", p.Retention, 1, 127)
+	c.between("pool.token_life", p.TokenLife, 1, 127) // the token's one-octet epoch must stay unambiguous
+}
+
+func (c *checker) limits(l Limits) {
+	c.between("limits.article_size", l.ArticleSize, 4096, 512<<20)
+	c.atLeast("limits.connections", l.Connections, 1)
+	c.between("limits.logins", l.Logins, 1, 1024)
+	c.between("limits.backlog", l.Backlog, 1, 1<<20)
+	if time.Duration(l.Idle) < time.Second {
+		c.say("limits.idle", `too short: write at least "1s"; newsreaders expect "10m"`)
+	}
+}
+
+func (c *checker) groups(conf Config) {
+	seen := make(map[string]bool)
+	for i, g := range conf.Groups {
+		key := fmt.Sprintf("group.%d", i)
+		named := key
+		if _, ok := c.where[key+".name"]; ok {
+			named = key + ".name"
+		}
+		_, err := pool.ParseGroup(g.Name)
+		switch {
+		case g.Name == "":
+			c.say(named, `has no name: write name = "misc.test"`)
+		case err != nil:
+			c.say(named, "not the name of a newsgroup: letters, digits, '+', '-' and '_' between dots")
+		case g.Name == conf.Pool.Group, strings.HasPrefix(g.Name, builtIn) && g.Name != cards:
+			c.say(named, "the gateway fills this group itself: choose a name outside %q", builtIn+"*")
+		case seen[g.Name]:
+			c.say(named, "written twice: remove one of the two [[group]] tables")
+		}
+		seen[g.Name] = true
+		if strings.ContainsAny(g.Description, "\r\n\t\x00") {
+			c.say(key+".description", "must be one line")
+		}
+		if g.Posting != "y" && g.Posting != "n" {
+			c.say(key+".posting", `unknown: write "y" (anyone may post) or "n" (nobody)`)
+		}
+	}
+}
+
+// CheckDomain says whether a gateway may have that name: a host name in lower
+// case of at most 86 octets, so that a token fits a message-id.
+func CheckDomain(domain string) error {
+	if len(domain) > maxDomain {
+		return fmt.Errorf("a domain has at most %d octets, so that tokens fit a message-id; this one has %d", maxDomain, len(domain))
+	}
+	labels := strings.Split(domain, ".")
+	for _, label := range labels {
+		if !isLabel(label) {
+			return fmt.Errorf("not a domain: write a host name in lower case, like %q", "news.example.org")
+		}
+	}
+	if len(labels) < 2 {
+		return fmt.Errorf("a domain needs a dot, like %q: newsreaders and other servers expect one", "news.example.org")
+	}
+	return nil
+}
+
+// isLabel says whether s is a label of a host name (RFC 1123, Section 2.1).
+func isLabel(s string) bool {
+	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+	})
+}

@@ -1,0 +1,104 @@
+package config
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTemplate_saysTheDefaults(t *testing.T) {
+	want := Default("gw.example")
+	text, err := Template(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Groups = []Group{{"restante.cards", "Contact cards: follow up in restante.reply to write to their owner", "y"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTemplate_namesEveryKeyUnderAComment(t *testing.T) {
+	text, err := Template(Default("gw.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := positions(text)
+	lines := strings.Split(string(text), "\n")
+	for _, key := range knownKeys(reflect.TypeFor[Config](), "") {
+		at, ok := where[strings.Replace(key, "group.", "group.0.", 1)]
+		if key == "group" {
+			at, ok = where["group.0"]
+		}
+		if !ok {
+			t.Errorf("%s is not in the file", key)
+			continue
+		}
+		inGroup := strings.HasPrefix(key, "group.")
+		isTable := strings.HasPrefix(lines[at.Line-1], "[")
+		if above := lines[at.Line-2]; !inGroup && !isTable && !strings.HasPrefix(above, "# ") {
+			t.Errorf("%s has no comment above it", key)
+		}
+	}
+}
+
+func TestParse_tellsWhereAndWhat(t *testing.T) {
+	const head = "domain = \"gw.example\"\n"
+	tests := []struct{ name, text, want string }{
+		{"no domain", "data = \"x\"\n", `domain: missing: write domain = "news.example.org", the name that goes into every address here`},
+		{"unknown key, near", head + "[pool]\nbatchsize = 3\n", "line 3, column 1: pool.batchsize: there is no such key; did you mean pool.batch_size?"},
+		{"unknown key in the wrong table", head + "[pool]\nnntp = \"x\"\n", "line 3, column 1: pool.nntp: there is no such key; did you mean listen.nntp?"},
+		{"unknown key, far from all", head + "zzzzzzzzzzzzz = 3\n", "line 2, column 1: zzzzzzzzzzzzz: there is no such key"},
+		{"wrong type", head + "[pool]\nbatch_size = \"eight\"\n", "line 3, column 14: "},
+		{"not a duration", head + "[pool]\nepoch_length = \"a week\"\n", `line 3, column 16: `},
+		{"syntax", head + "[pool\n", "line 2, column 6: "},
+		{"epoch no multiple", head + "[pool]\n  epoch_length = \"301s\"\n", "line 3, column 3: pool.epoch_length: must be a multiple of pool.batch_interval (5m0s), so that each batch lies in one epoch"},
+		{"policy", head + "[login]\nplaintext = \"yes\"\n", `line 3, column 1: login.plaintext: unknown: write "never", "loopback" or "always"`},
+		{"built-in group", head + "[[group]]\nname = \"restante.inbox\"\n", `line 3, column 1: group.0.name: the gateway fills this group itself: choose a name outside "restante.*"`},
+		{"group twice", head + "[[group]]\nname = \"a.b\"\n[[group]]\nname = \"a.b\"\n", "line 5, column 1: group.1.name: written twice: remove one of the two [[group]] tables"},
+		{"group without a name", head + "[[group]]\ndescription = \"x\"\n", `line 2, column 3: group.0: has no name: write name = "misc.test"`},
+		{"two at once", "domain = \"GW\"\n[listen]\nnntp = \"here\"\n", "line 1, column 1: domain: not a domain: write a host name in lower case, like \"news.example.org\"\nline 3, column 1: listen.nntp: not an address with a port"},
+		{"backlog beyond the epoch", head + "[pool]\nepoch_length = \"1h\"\n", "limits.backlog: 288 batches are longer than pool.epoch_length: write 12 or less"},
+		{"life beyond one octet", head + "[pool]\ntoken_life = 300\n", "line 3, column 1: pool.token_life: 300 is out of bounds: write a number from 1 to 127"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse([]byte(tt.text))
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("got %v, want problems", err)
+			}
+			if !strings.HasPrefix(problems.Error(), tt.want) {
+				t.Errorf("got\n%s\nwant\n%s", problems, tt.want)
+			}
+		})
+	}
+}
+
+func TestParse_defaultsWhatIsLeftOut(t *testing.T) {
+	got, err := Parse([]byte("domain = \"gw.example\"\n[pool]\nbatch_interval = \"2s\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default("gw.example")
+	want.Pool.BatchInterval = Duration(2 * time.Second)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDuration_writesAsPeopleDo(t *testing.T) {
+	for want, d := range map[string]time.Duration{"168h": 168 * time.Hour, "5m": 5 * time.Minute, "2s": 2 * time.Second, "1h30m": 90 * time.Minute, "1m30s": 90 * time.Second} {
+		if got := Duration(d).String(); got != want {
+			t.Errorf("%v is written %q, want %q", d, got, want)
+		}
+	}
+}
