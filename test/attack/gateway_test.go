@@ -1,0 +1,155 @@
+package attack
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/textproto"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/restante/restante/gateway"
+	"github.com/restante/restante/gateway/batch"
+	"github.com/restante/restante/gateway/keyring"
+	"github.com/restante/restante/pool"
+)
+
+const (
+	domain   = "gw.example"
+	patience = 30 * time.Second
+
+	alicePassphrase = "correct-horse-battery-staple-violin-Stair-7"
+)
+
+// A target is a gateway under attack, run in this process so that the attack
+// can also be made with its secrets.
+type target struct {
+	t       *testing.T
+	data    string
+	policy  keyring.Policy
+	address string
+}
+
+func newTarget(t *testing.T) *target {
+	t.Helper()
+	data := filepath.Join(t.TempDir(), "data")
+	s := gateway.Settings{
+		Domain: domain, Data: data, PoolGroup: "restante.pool",
+		Batches: batch.Shape{
+			Calendar: pool.Calendar{EpochLength: time.Hour, BatchInterval: time.Second, Retention: 4, TokenLife: 12},
+			Size:     8, Slots: 8, Backlog: 100,
+		},
+		Groups:   []pool.GroupInfo{{Name: "restante.cards", Posting: pool.PostingAllowed}},
+		MayLogin: func(net.Conn) bool { return true }, MinBits: 70, Logins: 2,
+		MaxArticle: 1 << 20, Connections: 100, Idle: time.Minute, Logger: zerolog.Nop(),
+	}
+	if err := keyring.Create(gateway.KeyDir(data), domain, s.KeyPolicy(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.Open(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- g.Run(ctx, listener) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &target{t: t, data: data, policy: s.KeyPolicy(), address: listener.Addr().String()}
+}
+
+// A line is one NNTP connection.
+type line struct {
+	t    *testing.T
+	conn *textproto.Conn
+}
+
+func (g *target) dial() *line {
+	g.t.Helper()
+	conn, err := net.DialTimeout("tcp", g.address, patience)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if err := conn.SetDeadline(time.Now().Add(2 * patience)); err != nil {
+		g.t.Fatal(err)
+	}
+	l := &line{g.t, textproto.NewConn(conn)}
+	g.t.Cleanup(func() { _ = l.conn.Close() })
+	l.expect("200")
+	return l
+}
+
+func (l *line) expect(code string) string {
+	l.t.Helper()
+	answer, err := l.conn.ReadLine()
+	if err != nil || !strings.HasPrefix(answer, code) {
+		l.t.Fatalf("got %q, %v, want %s", answer, err, code)
+	}
+	return answer
+}
+
+func (l *line) say(code, format string, args ...any) string {
+	l.t.Helper()
+	if err := l.conn.PrintfLine(format, args...); err != nil {
+		l.t.Fatal(err)
+	}
+	return l.expect(code)
+}
+
+func (l *line) login(handle, passphrase string) {
+	l.t.Helper()
+	l.say("381", "AUTHINFO USER %s", handle)
+	l.say("281", "AUTHINFO PASS %s", passphrase)
+}
+
+// post posts an article and returns its message-id.
+func (l *line) post(text string) string {
+	l.t.Helper()
+	l.say("340", "POST")
+	answer := l.say("240", "%s.", strings.ReplaceAll(text, "\n", "\r\n"))
+	return answer[strings.IndexByte(answer, '<'):]
+}
+
+// await looks until a group holds n articles.
+func (l *line) await(group string, n int) {
+	l.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		var held int
+		if _, err := fmt.Sscanf(l.say("211", "GROUP %s", group), "211 %d", &held); err != nil {
+			l.t.Fatal(err)
+		}
+		if held >= n {
+			return
+		}
+	}
+	l.t.Fatalf("%s never held %d articles", group, n)
+}
+
+// ids returns the message-id of every article of a group.
+func (l *line) ids(group string) map[string]bool {
+	l.t.Helper()
+	l.say("211", "GROUP %s", group)
+	l.say("224", "OVER 1-")
+	found := map[string]bool{}
+	for text := bufio.NewScanner(l.conn.DotReader()); text.Scan(); {
+		found[strings.Split(text.Text(), "\t")[4]] = true
+	}
+	return found
+}
