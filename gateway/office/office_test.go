@@ -263,6 +263,7 @@ func TestSubmit_badInputGetsASentence(t *testing.T) {
 			{"no body", "Newsgroups: misc.test\nSubject: x\n\n", article.ErrNoBody},
 			{"no header at all", "hello\n", article.ErrNoBody},
 			{"private and public", "Newsgroups: restante.reply,misc.test\nReferences: " + string(to) + "\n" + plain, ErrMixed},
+			{"private in capitals and public", "Newsgroups: Restante.Reply,misc.test\nReferences: " + string(to) + "\n" + plain, ErrMixed},
 			{"no token", "Newsgroups: restante.reply\n" + plain, ErrNobody},
 			{"token in the body only", "Newsgroups: restante.reply\nSubject: x\n\n" + string(to) + "\n", ErrNobody},
 			{"answers no token", "Newsgroups: restante.reply\nReferences: " + string(to) + " <other@x.example>\n" + plain, ErrNotToken},

@@ -40,7 +40,7 @@ func (o *Office) submit(ctx context.Context, text []byte, from *Mailbox) (pool.M
 	}
 	private := 0
 	for _, g := range groups {
-		if g == Reply || g == Inbox {
+		if isPrivate(g) {
 			private++
 		}
 	}
@@ -51,6 +51,12 @@ func (o *Office) submit(ctx context.Context, text []byte, from *Mailbox) (pool.M
 		return o.deliver(ctx, post, from)
 	}
 	return "", ErrMixed
+}
+
+// isPrivate says whether a post to g is meant for one person. Somebody who
+// misspells the case of such a group is not let out into public.
+func isPrivate(g pool.Group) bool {
+	return strings.EqualFold(string(g), string(Reply)) || strings.EqualFold(string(g), string(Inbox))
 }
 
 // deliver seals a private message for the mailbox of the token it answers.

@@ -1,0 +1,163 @@
+// Package gateway assembles a Restante gateway from the rooms beneath it: the
+// store, the keys, the queue of batches, the post office and the sessions. It
+// listens, keeps the rhythm of the batches, and stops cleanly. What it needs
+// comes as [Settings]; it reads no configuration file.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/restante/restante/gateway/batch"
+	"github.com/restante/restante/gateway/keyring"
+	"github.com/restante/restante/gateway/office"
+	"github.com/restante/restante/gateway/session"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/disk"
+)
+
+// keysGroup is the group in which the gateway publishes its directory.
+const keysGroup pool.Group = "restante.keys"
+
+// Settings is everything a gateway is made from.
+type Settings struct {
+	Domain string
+	Data   string // folder of the store, the queue and the keys
+
+	PoolGroup pool.Group
+	Batches   batch.Shape
+	Groups    []pool.GroupInfo // public groups; Name, Description and Posting are used
+
+	MayLogin   func(net.Conn) bool // whether a passphrase may cross that connection
+	MinBits    float64             // weakest passphrase taken
+	Logins     int                 // passphrases checked at a time
+	MaxArticle int                 // octets
+
+	Connections int           // most at a time
+	Idle        time.Duration // a silent connection is closed after it
+
+	Version string
+	Logger  zerolog.Logger
+}
+
+// A Gateway is an opened gateway. [Gateway.Run] runs it.
+type Gateway struct {
+	store    pool.Store
+	keys     *keyring.Ring
+	queue    *batch.Queue
+	releaser *batch.Releaser
+	sessions *session.Server
+
+	domain      string
+	calendar    pool.Calendar
+	connections int
+	log         zerolog.Logger
+}
+
+// KeyDir is where the keys lie in a data folder.
+func KeyDir(data string) string { return filepath.Join(data, "keys") }
+
+// KeyPolicy is what a gateway's directory publishes beside its keys.
+func (s *Settings) KeyPolicy() keyring.Policy {
+	return keyring.Policy{Calendar: s.Batches.Calendar, BatchSize: s.Batches.Size, SlotsPerBatch: s.Batches.Slots}
+}
+
+// Open opens the data folder of a gateway whose keys were made by
+// [keyring.Create], and assembles its parts. Nothing runs yet.
+func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
+	g := &Gateway{
+		domain: s.Domain, calendar: s.Batches.Calendar,
+		connections: s.Connections, log: s.Logger,
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.Close())
+		}
+	}()
+	if g.keys, err = keyring.Open(KeyDir(s.Data), s.Domain, s.KeyPolicy()); err != nil {
+		return nil, fmt.Errorf("open the keys: %w", err)
+	}
+	g.store, err = disk.Open(s.Data, disk.Options{ServerName: s.Domain, Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	if g.queue, err = batch.OpenQueue(filepath.Join(s.Data, "queue"), s.Batches); err != nil {
+		return nil, fmt.Errorf("open the queue: %w", err)
+	}
+	if err := g.setGroups(ctx, s); err != nil {
+		return nil, err
+	}
+	if _, err := g.keys.Advance(time.Now()); err != nil {
+		return nil, fmt.Errorf("advance the keys: %w", err)
+	}
+	g.releaser = &batch.Releaser{
+		Queue: g.queue, Store: g.store, Signer: g.keys.Signer(),
+		Domain: s.Domain, Group: s.PoolGroup,
+	}
+	g.sessions = session.New(session.Options{
+		Store: g.store, Office: g.office(s),
+		Name: s.Domain, Version: s.Version,
+		Posting: true, MayLogin: s.MayLogin,
+		MaxArticle: s.MaxArticle, IdleTimeout: s.Idle,
+		Logger: s.Logger,
+	})
+	return g, nil
+}
+
+func (g *Gateway) office(s Settings) front {
+	return front{office.New(office.Options{
+		Domain: s.Domain, Group: s.PoolGroup, Calendar: s.Batches.Calendar, Slots: s.Batches.Slots,
+		Keys: g.keys, Queue: g.queue, Store: g.store,
+		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins,
+	})}
+}
+
+// setGroups makes the gateway's own groups and those of the settings, and hides
+// those that the settings name no more.
+func (g *Gateway) setGroups(ctx context.Context, s Settings) error {
+	groups := append([]pool.GroupInfo{
+		{Name: s.PoolGroup, Description: "The public message pool: sealed entries of one size", Posting: pool.PostingDenied},
+		{Name: batch.Manifest, Description: "What each batch released, signed", Posting: pool.PostingDenied},
+		{Name: keysGroup, Description: "The gateway's public keys, signed", Posting: pool.PostingDenied},
+		{Name: office.Reply, Description: "Always empty: a followup here goes to the author's private inbox", Posting: pool.PostingAllowed},
+	}, s.Groups...)
+	wanted := make(map[pool.Group]bool)
+	for _, info := range groups {
+		wanted[info.Name] = true
+		info.Created = time.Now()
+		if err := g.store.SetGroup(ctx, info); err != nil {
+			return fmt.Errorf("set up the newsgroups: %w", err)
+		}
+	}
+	held, err := g.store.Groups(ctx)
+	if err != nil {
+		return fmt.Errorf("set up the newsgroups: %w", err)
+	}
+	for _, info := range held {
+		if wanted[info.Name] {
+			continue
+		}
+		if err := g.store.RemoveGroup(ctx, info.Name); err != nil {
+			return fmt.Errorf("set up the newsgroups: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close closes what Open opened.
+func (g *Gateway) Close() error {
+	var errs []error
+	if g.queue != nil {
+		errs = append(errs, g.queue.Close())
+	}
+	if g.store != nil {
+		errs = append(errs, g.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/entry"
+)
+
+// retry is how long after a failed round the next one is tried.
+const retry = time.Second
+
+// rounds keeps the gateway's rhythm until ctx ends: a round at the start of
+// every batch.
+func (g *Gateway) rounds(ctx context.Context) error {
+	if n := g.queue.Damaged(); n > 0 {
+		g.log.Error().Int("places", n).Msg("accepted deposits can't be read any more: the disk is failing")
+	}
+	for ctx.Err() == nil {
+		now := time.Now()
+		next := g.calendar.Start(g.calendar.Batch(now) + 1)
+		if err := g.round(ctx, now); err != nil && ctx.Err() == nil {
+			g.log.Error().Err(err).Msg("batch not released, trying again")
+			next = now.Add(retry)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Until(next)):
+		}
+	}
+	return nil
+}
+
+// round brings the keys up to date, releases every batch that is due, and drops
+// what has had its time.
+func (g *Gateway) round(ctx context.Context, now time.Time) error {
+	if _, err := g.keys.Advance(now); err != nil {
+		return fmt.Errorf("advance the keys: %w", err)
+	}
+	if err := g.publish(ctx, now); err != nil {
+		return fmt.Errorf("publish the directory: %w", err)
+	}
+	first, last := g.releaser.Due(now)
+	for b := first; b <= last; b++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := g.releaser.Release(ctx, b); err != nil {
+			return fmt.Errorf("release a batch: %w", err)
+		}
+	}
+	if overdue := int64(last) - int64(first); overdue > 0 {
+		g.log.Info().Int64("batches", overdue).Msg("released what was overdue")
+	}
+	oldest, _ := g.keys.Retained()
+	return g.store.DropBefore(ctx, oldest)
+}
+
+// publish posts the current directory, unless it is posted already.
+func (g *Gateway) publish(ctx context.Context, now time.Time) error {
+	d := g.keys.Directory()
+	if seen, err := g.store.Seen(ctx, d.ID); seen || err != nil {
+		return err
+	}
+	subject := fmt.Sprintf("directory %d of epoch %d", d.Serial, d.Epoch)
+	a, err := entry.Note(g.domain, keysGroup, d.ID, subject, now, d.Signed)
+	if err != nil {
+		return err
+	}
+	filed, err := a.File([]pool.Group{keysGroup}, now, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := g.store.Append(ctx, filed); !errors.Is(err, pool.ErrDuplicate) {
+		return err
+	}
+	return nil
+}
