@@ -25,10 +25,11 @@ type Reader interface {
 	Scan(ctx context.Context, name Group, r Range, yield func(n Number, overview []byte) bool) error
 
 	// ByNumber returns one article of a group. It returns ErrNoGroup or
-	// ErrNotFound.
+	// ErrNotFound, and ErrCorrupt for one that is damaged where it is kept.
 	ByNumber(ctx context.Context, name Group, n Number) (*Stored, error)
 
-	// ByID returns the article with that message-id. It returns ErrNotFound.
+	// ByID returns the article with that message-id. It returns ErrNotFound,
+	// and ErrCorrupt as ByNumber does.
 	ByID(ctx context.Context, id MessageID) (*Stored, error)
 }
 
@@ -70,9 +71,10 @@ type Store interface {
 	// was there before goes on where it stopped. On stable storage on return.
 	SetGroup(ctx context.Context, info GroupInfo) error
 
-	// RemoveGroup hides a group and its articles' numbers there. Its water
-	// marks are remembered, so that SetGroup can bring it back without a
-	// number used twice. It returns ErrNoGroup when there is none.
+	// RemoveGroup hides a group and its articles' numbers there, also in what
+	// ByID and Since return. SetGroup brings it back with the articles that it
+	// still has, and no number is used twice. It returns ErrNoGroup when there
+	// is none.
 	RemoveGroup(ctx context.Context, name Group) error
 
 	// DropBefore drops every article whose Epoch is neither 0 nor epoch or

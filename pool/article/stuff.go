@@ -11,15 +11,15 @@ func Stuff(text []byte) []byte {
 		return text
 	}
 	out := make([]byte, 0, len(text)+dots)
-	for len(text) > 0 {
-		if text[0] == '.' {
-			out = append(out, '.')
+	copied := 0
+	for at := 0; dots > 0; at += lineSize(text[at:]) {
+		if text[at] == '.' {
+			out = append(append(out, text[copied:at]...), '.')
+			copied = at
+			dots--
 		}
-		size := lineSize(text)
-		out = append(out, text[:size]...)
-		text = text[size:]
 	}
-	return out
+	return append(out, text[copied:]...)
 }
 
 // Unstuff takes one dot from the start of each line that has one, and so undoes
@@ -31,16 +31,15 @@ func Unstuff(wire []byte) []byte {
 		return wire
 	}
 	out := make([]byte, 0, len(wire)-dots)
-	for len(wire) > 0 {
-		size := lineSize(wire)
-		if wire[0] == '.' {
-			out = append(out, wire[1:size]...)
-		} else {
-			out = append(out, wire[:size]...)
+	copied := 0
+	for at := 0; dots > 0; at += lineSize(wire[at:]) {
+		if wire[at] == '.' {
+			out = append(out, wire[copied:at]...)
+			copied = at + 1
+			dots--
 		}
-		wire = wire[size:]
 	}
-	return out
+	return append(out, wire[copied:]...)
 }
 
 // countDots counts the lines that start with a dot. It goes by lines: a search

@@ -15,14 +15,16 @@
 //
 //	magic    4 octets  f5 "Rr" 01
 //	length   4 octets  of the payload
-//	crc      4 octets  CRC-32C of salt, offset (8 octets), length and payload
+//	headcrc  4 octets  CRC-32C of salt, offset (8 octets) and length
+//	crc      4 octets  the same, with the payload behind
 //	payload
 //
 // All numbers are big-endian. The last octet of a magic is the form's version.
 // f5 is in no UTF-8 text. The salt and the offset in the sum have two reasons:
 // octets left over from another file or another place are no record, and
 // nobody can put octets into an article that are taken for a record when the
-// one around it is damaged.
+// one around it is damaged. The head has a sum of its own so that a search
+// through octets made up to look like many large records stays quick.
 //
 // A run of zeros up to the end of the file is room made ahead, and a clean end.
 // Other octets behind the last valid record are a torn tail: a write that was

@@ -14,7 +14,7 @@ const (
 	// HeaderSize is what comes before the first record of a file.
 	HeaderSize = 2 * headerCopy
 	// Overhead is what a record has besides its payload.
-	Overhead = 12
+	Overhead = 16
 	// MaxPayload is the largest payload. A larger length is damage.
 	MaxPayload = 64 << 20
 
@@ -57,37 +57,54 @@ func parseHeader(header []byte) (salt, error) {
 // one.
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// sum is the check sum of the record at offset.
-func (s salt) sum(offset int64, payload []byte) uint32 {
+// sums are the check sums of the record at offset: of where it stands and how
+// long it is, and of all of it.
+func (s salt) sums(offset int64, payload []byte) (head, whole uint32) {
+	head = s.headSum(offset, len(payload))
+	return head, crc32.Update(head, castagnoli(), payload)
+}
+
+func (s salt) headSum(offset int64, size int) uint32 {
 	var b [16]byte
 	binary.BigEndian.PutUint32(b[:], uint32(s))
 	binary.BigEndian.PutUint64(b[4:], uint64(offset))
-	binary.BigEndian.PutUint32(b[12:], uint32(len(payload)))
-	return crc32.Update(crc32.Checksum(b[:], castagnoli()), castagnoli(), payload)
+	binary.BigEndian.PutUint32(b[12:], uint32(size))
+	return crc32.Checksum(b[:], castagnoli())
 }
 
 // appendRecord frames one record, its payload given in parts, to stand at
 // offset.
 func (s salt) appendRecord(dst []byte, offset int64, parts ...[]byte) []byte {
 	start := len(dst)
-	dst = append(dst, recordMagic+"\x00\x00\x00\x00\x00\x00\x00\x00"...)
+	dst = append(dst, recordMagic...)
+	dst = append(dst, make([]byte, Overhead-len(recordMagic))...)
 	for _, p := range parts {
 		dst = append(dst, p...)
 	}
 	head, payload := dst[start:start+Overhead], dst[start+Overhead:]
+	headSum, sum := s.sums(offset, payload)
 	binary.BigEndian.PutUint32(head[4:], uint32(len(payload)))
-	binary.BigEndian.PutUint32(head[8:], s.sum(offset, payload))
+	binary.BigEndian.PutUint32(head[8:], headSum)
+	binary.BigEndian.PutUint32(head[12:], sum)
 	return dst
 }
 
-// payloadSize reads the length out of a record's head; ok says whether it may
-// be one at all.
-func payloadSize(head []byte) (size int, ok bool) {
-	if string(head[:4]) != recordMagic {
+// payloadSize reads the length out of the head of the record at offset; ok says
+// whether it is one.
+func (s salt) payloadSize(offset int64, head []byte) (size int, ok bool) {
+	n := binary.BigEndian.Uint32(head[4:])
+	if string(head[:4]) != recordMagic || n == 0 || n > MaxPayload {
 		return 0, false
 	}
-	n := binary.BigEndian.Uint32(head[4:])
-	return int(n), n > 0 && n <= MaxPayload
+	return int(n), binary.BigEndian.Uint32(head[8:]) == s.headSum(offset, int(n))
+}
+
+// payload returns the payload of a whole record at offset, or false when it is
+// damaged.
+func (s salt) payload(offset int64, whole []byte) ([]byte, bool) {
+	payload := whole[Overhead:]
+	_, sum := s.sums(offset, payload)
+	return payload, binary.BigEndian.Uint32(whole[12:]) == sum
 }
 
 // A Reader reads the records of one file. It may be used from many goroutines.
@@ -100,8 +117,8 @@ type Reader struct {
 // copy of it is whole.
 func NewReader(r io.ReaderAt) (*Reader, error) {
 	header := make([]byte, HeaderSize)
-	if n, err := r.ReadAt(header, 0); err != nil && (err != io.EOF || n < HeaderSize) { //nolint:errorlint // ReaderAt's own word
-		if err == io.EOF { //nolint:errorlint // the same
+	if n, err := r.ReadAt(header, 0); err != nil && (err != io.EOF || n < HeaderSize) {
+		if err == io.EOF {
 			return nil, fmt.Errorf("record file's header: %w", pool.ErrCorrupt)
 		}
 		return nil, err
@@ -127,13 +144,16 @@ func (r *Reader) Read(offset int64, size int) ([]byte, error) {
 	buf := make([]byte, Overhead+size)
 	n, err := r.r.ReadAt(buf, offset)
 	if n < len(buf) {
-		if err == nil || err == io.EOF { //nolint:errorlint // ReaderAt's own word
+		if err == nil || err == io.EOF {
 			err = pool.ErrCorrupt
 		}
 		return nil, err
 	}
-	payload := buf[Overhead:]
-	if got, ok := payloadSize(buf); !ok || got != size || binary.BigEndian.Uint32(buf[8:]) != r.salt.sum(offset, payload) {
+	if got, ok := r.salt.payloadSize(offset, buf); !ok || got != size {
+		return nil, pool.ErrCorrupt
+	}
+	payload, ok := r.salt.payload(offset, buf)
+	if !ok {
 		return nil, pool.ErrCorrupt
 	}
 	return payload, nil

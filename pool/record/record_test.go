@@ -233,24 +233,27 @@ func TestReader_readElsewhere(t *testing.T) {
 	}
 }
 
-func TestLog_faults(t *testing.T) {
-	for _, c := range []struct {
-		why    string
-		faults []recordtest.Fault
-		want   error
-		after  []string // what is there when the file is opened again
-		goesOn bool     // whether a later record goes through
-	}{
+// A faultCase is a step that fails, and what must hold all the same.
+type faultCase struct {
+	why    string
+	faults []recordtest.Fault
+	want   error
+	after  []string // what is there when the file is opened again
+	goesOn bool     // whether a later record goes through
+}
+
+func faultCases() []faultCase {
+	return []faultCase{
 		{
 			"no space: the part that was written is cut off again",
-			[]recordtest.Fault{{Op: recordtest.WriteAt, Err: syscall.ENOSPC, Keep: 9, Once: true}},
+			[]recordtest.Fault{{Op: recordtest.WriteAt, Err: syscall.ENOSPC, Keep: 17, Once: true}},
 			pool.ErrDiskFull,
 			[]string{"one", "three"},
 			true,
 		},
 		{
 			"no space, and the cut fails",
-			[]recordtest.Fault{{Op: recordtest.WriteAt, Err: syscall.ENOSPC, Keep: 9, Once: true}, {Op: recordtest.Truncate, Err: syscall.EIO}},
+			[]recordtest.Fault{{Op: recordtest.WriteAt, Err: syscall.ENOSPC, Keep: 17, Once: true}, {Op: recordtest.Truncate, Err: syscall.EIO}},
 			pool.ErrReadOnly,
 			[]string{"one"},
 			false,
@@ -290,7 +293,11 @@ func TestLog_faults(t *testing.T) {
 			[]string{"one", "two"},
 			false,
 		},
-	} {
+	}
+}
+
+func TestLog_faults(t *testing.T) {
+	for _, c := range faultCases() {
 		t.Run(c.why, func(t *testing.T) {
 			fs := new(recordtest.Faults)
 			path := filepath.Join(t.TempDir(), "file")
@@ -429,6 +436,7 @@ type memory struct{ *bytes.Reader }
 func FuzzScan(f *testing.F) {
 	_, octets, _ := written(f, "one", "two")
 	f.Add(octets, uint16(0))
+	f.Add(octets, uint16(50_000)) // behind the end
 	f.Add(octets[:len(octets)-1], uint16(64))
 	f.Add(append(bytes.Clone(octets), 0, 0, 0, 1), uint16(70))
 	f.Fuzz(func(t *testing.T, octets []byte, from uint16) {

@@ -2,7 +2,6 @@ package record
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"io"
 
@@ -20,15 +19,15 @@ type Result struct {
 	Gaps []Gap
 }
 
-// Scan calls visit for each valid record of the first size octets of the file,
-// from the record at offset from on, or from the first one when from is 0. The
-// payload is only valid during the call. An error of visit ends the scan and is
-// returned, like one of reading.
+// Scan calls visit, if there is one, for each valid record of the first size octets of the file,
+// from the record at offset from on, or from the first one when from is 0; none
+// when from is behind them. The payload is only valid during the call. An error
+// of visit ends the scan and is returned, like one of reading.
 func (r *Reader) Scan(size, from int64, visit func(offset int64, payload []byte) error) (Result, error) {
 	s := scanner{r: r, size: size}
 	at := max(from, HeaderSize)
 	res := Result{End: at}
-	for {
+	for at <= size {
 		payload, err := s.record(at)
 		if errors.Is(err, pool.ErrCorrupt) {
 			next, found, err := s.resync(at)
@@ -46,12 +45,15 @@ func (r *Reader) Scan(size, from int64, visit func(offset int64, payload []byte)
 		if err != nil {
 			return res, err
 		}
-		if err := visit(at, payload); err != nil {
-			return res, err
+		if visit != nil {
+			if err := visit(at, payload); err != nil {
+				return res, err
+			}
 		}
 		at += Overhead + int64(len(payload))
 		res.End = at
 	}
+	return res, nil
 }
 
 // scanWindow is how much is read at once.
@@ -78,6 +80,17 @@ func (s *scanner) bytes(offset int64, n int) ([]byte, error) {
 	return s.win[skip:min(skip+n, len(s.win))], nil
 }
 
+// rest returns what the window holds from offset on, having moved it when that
+// is too little to be searched.
+func (s *scanner) rest(offset int64) ([]byte, error) {
+	if skip := offset - s.start; skip < 0 || skip+Overhead > int64(len(s.win)) {
+		if err := s.fill(offset, scanWindow); err != nil {
+			return nil, err
+		}
+	}
+	return s.win[offset-s.start:], nil
+}
+
 func (s *scanner) fill(offset int64, n int) error {
 	want := int(min(int64(max(n, scanWindow)), s.size-offset))
 	if cap(s.buf) < want {
@@ -101,7 +114,7 @@ func (s *scanner) record(offset int64) ([]byte, error) {
 	if len(head) < Overhead {
 		return nil, pool.ErrCorrupt
 	}
-	size, ok := payloadSize(head)
+	size, ok := s.r.salt.payloadSize(offset, head)
 	if !ok || offset+Overhead+int64(size) > s.size {
 		return nil, pool.ErrCorrupt
 	}
@@ -109,16 +122,20 @@ func (s *scanner) record(offset int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(whole) < Overhead+size || binary.BigEndian.Uint32(whole[8:]) != s.r.salt.sum(offset, whole[Overhead:]) {
+	if len(whole) < Overhead+size {
 		return nil, pool.ErrCorrupt
 	}
-	return whole[Overhead:], nil
+	payload, ok := s.r.salt.payload(offset, whole)
+	if !ok {
+		return nil, pool.ErrCorrupt
+	}
+	return payload, nil
 }
 
 // resync finds the next valid record behind the bad one at offset.
 func (s *scanner) resync(offset int64) (next int64, found bool, err error) {
 	for at := offset + 1; at+Overhead < s.size; {
-		win, err := s.bytes(at, scanWindow)
+		win, err := s.rest(at)
 		if err != nil {
 			return 0, false, err
 		}

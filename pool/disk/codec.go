@@ -1,0 +1,119 @@
+package disk
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/restante/restante/pool"
+)
+
+const (
+	payloadVersion = 1
+	fixedPart      = 1 + 1 + 8 + 8 + 4
+)
+
+// appendMeta appends all of an article's record but the wire form to dst.
+func appendMeta(dst []byte, a *pool.Stored) []byte {
+	dst = append(dst, payloadVersion, 0)
+	dst = binary.BigEndian.AppendUint64(dst, a.Epoch)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(a.Arrived.Unix()))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(a.Arrived.Nanosecond()))
+	dst = binary.AppendUvarint(dst, uint64(len(a.Locations)))
+	for _, l := range a.Locations {
+		dst = appendString(dst, string(l.Group))
+		dst = binary.AppendUvarint(dst, uint64(l.Number))
+	}
+	dst = appendString(dst, string(a.ID))
+	dst = appendString(dst, string(a.Overview))
+	return binary.AppendUvarint(dst, uint64(a.HeadSize))
+}
+
+// parseRecord reads an article's record. Overview and Wire share memory with
+// it. It returns [pool.ErrCorrupt] for a record of another form.
+func parseRecord(payload []byte) (*pool.Stored, error) {
+	if len(payload) < fixedPart || payload[0] != payloadVersion {
+		return nil, pool.ErrCorrupt
+	}
+	a := &pool.Stored{
+		Epoch: binary.BigEndian.Uint64(payload[2:]),
+		Arrived: time.Unix(int64(binary.BigEndian.Uint64(payload[10:])),
+			int64(binary.BigEndian.Uint32(payload[18:]))).UTC(),
+	}
+	c := cursor{rest: payload[fixedPart:]}
+	for range c.count() {
+		a.Locations = append(a.Locations, pool.Location{Group: pool.Group(c.bytes()), Number: c.number()})
+	}
+	a.ID = pool.MessageID(c.bytes())
+	a.Overview = c.bytes()
+	a.HeadSize = int(c.uvarint())
+	a.Wire = c.rest
+	// The empty line and the terminator are the least behind the header.
+	if c.bad || len(a.Locations) == 0 || a.HeadSize < 0 || a.HeadSize > len(a.Wire)-len("\r\n.\r\n") {
+		return nil, pool.ErrCorrupt
+	}
+	return a, nil
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// A cursor takes values off the front of octets. Once something did not fit it
+// is bad, and gives zeros.
+type cursor struct {
+	rest []byte
+	bad  bool
+}
+
+func (c *cursor) uvarint() uint64 {
+	v, n := binary.Uvarint(c.rest)
+	if n <= 0 {
+		c.bad, c.rest = true, nil
+		return 0
+	}
+	c.rest = c.rest[n:]
+	return v
+}
+
+func (c *cursor) number() pool.Number {
+	v := c.uvarint()
+	if v > uint64(pool.MaxNumber) {
+		c.bad = true
+		return 0
+	}
+	return pool.Number(v)
+}
+
+// count takes how many values follow, each of which has an octet at least.
+func (c *cursor) count() int {
+	v := c.uvarint()
+	if v > uint64(len(c.rest)) {
+		c.bad = true
+		return 0
+	}
+	return int(v)
+}
+
+func (c *cursor) bytes() []byte {
+	n := c.count()
+	out := c.rest[:n:n]
+	c.rest = c.rest[n:]
+	return out
+}
+
+// A place is where a record stands.
+type place struct {
+	segment uint32
+	offset  int64
+	size    int // of the payload
+}
+
+func appendPlace(dst []byte, p place) []byte {
+	dst = binary.AppendUvarint(dst, uint64(p.segment))
+	dst = binary.AppendUvarint(dst, uint64(p.offset))
+	return binary.AppendUvarint(dst, uint64(p.size))
+}
+
+func (c *cursor) place() place {
+	return place{segment: uint32(c.uvarint()), offset: int64(c.uvarint()), size: int(c.uvarint())}
+}

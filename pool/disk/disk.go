@@ -1,0 +1,265 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/rs/zerolog"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
+)
+
+// Names in the store's folder.
+const (
+	lockFile    = "lock"
+	groupsFile  = "groups"
+	segmentsDir = "segments"
+	historyDir  = "history"
+	indexDir    = "index"
+	indexNewDir = "index-new"
+	doubtFile   = "index-doubted"
+)
+
+// ErrInUse is returned by [Open] when another process owns the folder.
+var ErrInUse = errors.New("store is in use by another process")
+
+// Options are what a store is opened with. Zero values stand for the defaults.
+type Options struct {
+	ServerName  string         // the server's name in Xref; must be there
+	SegmentSize int64          // octets of a segment, passed by one batch at most; default 256 MiB
+	Reserve     uint64         // octets that must stay free on the file system; default none
+	IndexMemory int            // octets of memory that the index may use, roughly; default 32 MiB
+	LockWait    time.Duration  // how long to try for the folder's lock; default 10 s
+	Logger      zerolog.Logger // gets what an operator must know, and never names an article
+
+	files record.Opener // tests put faults in its place
+}
+
+func (o Options) withDefaults() Options {
+	if o.SegmentSize <= 0 {
+		o.SegmentSize = 256 << 20
+	}
+	if o.IndexMemory <= 0 {
+		o.IndexMemory = 32 << 20
+	}
+	if o.LockWait <= 0 {
+		o.LockWait = 10 * time.Second
+	}
+	if o.files == nil {
+		o.files = record.OS{}
+	}
+	return o
+}
+
+// A Store is the embedded store. It starts no goroutine of its own; those of
+// the index end with Close.
+type Store struct {
+	dir     string
+	options Options
+	files   record.Opener
+	lock    *flock.Flock
+	index   *index
+	seen    fingerprints
+	batcher *record.Batcher[*filing] // its turn is held by whatever writes
+
+	// Only used under the batcher's turn.
+	active      map[uint64]*segment // by epoch: where its articles are added
+	lastSegment uint32
+	lastGroup   uint32
+
+	// Changed under the batcher's turn with mu held; read with either.
+	mu       sync.RWMutex
+	groups   map[pool.Group]*group
+	byNumber map[uint32]*group
+	segments map[uint32]*segment
+
+	dropping sync.Mutex // held while epochs are dropped
+
+	failed  atomic.Pointer[error] // why no more is written
+	doubted atomic.Bool           // the index must be built anew
+	corrupt atomic.Uint64         // reads that found damage
+
+	lifeMu sync.Mutex // guards closed
+	closed bool
+	calls  sync.WaitGroup // calls under way
+}
+
+var _ pool.Store = (*Store)(nil)
+
+// Open opens the store in a folder, which it makes when there is none. It
+// returns [ErrInUse] when another process has it open, and [pool.ErrCorrupt]
+// when the groups file is missing or damaged: then numbers could be given
+// twice, so that it needs a human being.
+func Open(dir string, options Options) (*Store, error) {
+	if options.ServerName == "" {
+		return nil, errors.New("the store needs the server's name")
+	}
+	options = options.withDefaults()
+	s := &Store{
+		dir: dir, options: options, files: options.files,
+		active:   make(map[uint64]*segment),
+		groups:   make(map[pool.Group]*group),
+		byNumber: make(map[uint32]*group),
+		segments: make(map[uint32]*segment),
+	}
+	s.batcher = record.NewBatcher(s.commit)
+	if err := s.makeFolders(); err != nil {
+		return nil, err
+	}
+	if err := s.takeLock(); err != nil {
+		return nil, err
+	}
+	if err := s.restore(); err != nil {
+		return nil, errors.Join(err, s.closeFiles())
+	}
+	return s, nil
+}
+
+func (s *Store) makeFolders() error {
+	for _, d := range []string{"", segmentsDir, historyDir} {
+		if err := os.MkdirAll(filepath.Join(s.dir, d), 0o700); err != nil {
+			return err
+		}
+	}
+	return errors.Join(s.files.SyncDir(s.dir), s.files.SyncDir(filepath.Dir(filepath.Clean(s.dir))))
+}
+
+// takeLock waits a while: after a crash the old process may not be gone yet.
+func (s *Store) takeLock() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.LockWait)
+	defer cancel()
+	s.lock = flock.New(filepath.Join(s.dir, lockFile), flock.SetPermissions(0o600))
+	_, err := s.lock.TryLockContext(ctx, 20*time.Millisecond)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return ErrInUse
+	}
+	return err
+}
+
+// enter counts a call in; its end is leave.
+func (s *Store) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.lifeMu.Lock()
+	defer s.lifeMu.Unlock()
+	if s.closed {
+		return pool.ErrClosed
+	}
+	s.calls.Add(1)
+	return nil
+}
+
+func (s *Store) leave() { s.calls.Done() }
+
+// Close implements [pool.Store].
+func (s *Store) Close() error {
+	s.lifeMu.Lock()
+	again := s.closed
+	s.closed = true
+	s.lifeMu.Unlock()
+	s.calls.Wait()
+	if again {
+		return nil
+	}
+	var err error
+	if s.writable() == nil {
+		err = s.saveGroups(s.allGroups())
+	}
+	return errors.Join(err, s.closeFiles())
+}
+
+// closeFiles closes all that is open, the lock last.
+func (s *Store) closeFiles() error {
+	var err error
+	if s.index != nil {
+		err = s.index.close()
+	}
+	for _, g := range s.segments {
+		err = errors.Join(err, g.close())
+	}
+	return errors.Join(err, s.lock.Close())
+}
+
+// writable returns why the store takes no writes, or nil.
+func (s *Store) writable() error {
+	if err := s.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// latch makes the store take no more writes after one that failed, except when
+// there merely was no space. It returns the error that the write's caller gets.
+func (s *Store) latch(err error) error {
+	if errors.Is(err, pool.ErrDiskFull) {
+		return err
+	}
+	if !errors.Is(err, pool.ErrReadOnly) {
+		err = fmt.Errorf("%w: %w", pool.ErrReadOnly, err)
+	}
+	if s.failed.CompareAndSwap(nil, &err) {
+		s.options.Logger.Error().Err(err).Msg("a write failed: the store is read-only until it is opened again")
+	}
+	return err
+}
+
+// doubt notes that the index must be built anew when the store is opened next.
+func (s *Store) doubt(err error) {
+	if !errors.Is(err, errDoubt) || s.doubted.Swap(true) {
+		return
+	}
+	s.options.Logger.Error().Err(err).Msg("the index is damaged: it will be built anew when the store is opened next")
+	f, _, err := s.files.OpenFile(filepath.Join(s.dir, doubtFile), os.O_RDWR|os.O_CREATE)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close(), s.files.SyncDir(s.dir))
+	}
+	if err != nil {
+		s.options.Logger.Error().Err(err).Msg("can't note that the index is damaged")
+	}
+}
+
+// Health is how a store is doing.
+type Health struct {
+	ReadOnly     bool   // a write failed; no more until the store is opened again
+	IndexDoubted bool   // the index is damaged, and built anew at the next opening
+	Gaps         int    // bad stretches in segments: damaged articles
+	CorruptReads uint64 // reads that found damage since opening
+	Groups       int    // without hidden ones
+	Seen         int    // message-ids remembered
+	Segments     int
+	Free         uint64 // octets that may still be written, the reserve not counted
+}
+
+// Health returns how the store is doing. It waits for no write.
+func (s *Store) Health() Health {
+	h := Health{
+		ReadOnly:     s.writable() != nil,
+		IndexDoubted: s.doubted.Load(),
+		CorruptReads: s.corrupt.Load(),
+		Seen:         s.seen.len(),
+	}
+	if free, err := freeSpace(s.dir); err == nil {
+		h.Free = free - min(free, s.options.Reserve)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	h.Segments = len(s.segments)
+	for _, g := range s.segments {
+		h.Gaps += g.gaps
+	}
+	for _, g := range s.groups {
+		if !g.hidden {
+			h.Groups++
+		}
+	}
+	return h
+}

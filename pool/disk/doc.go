@@ -1,0 +1,64 @@
+// Package disk is the embedded store: append-only segments, which are the
+// truth, and a disposable index. It owns one folder and every octet in it, and
+// keeps the promises of [pool.Store]. It knows nothing of sessions, peers or
+// keys, and names no article in a log line.
+//
+// # The folder
+//
+//	lock                            held by the one process that owns the folder
+//	groups                          the groups and their water marks
+//	segments/<epoch>/<n>.seg        articles, in files of package record
+//	history/<epoch>.<n>.rec         message-ids of what expired, the same
+//	index/                          goleveldb, never relied upon
+//	index-doubted                   there while the index must be built anew
+//
+// Segment numbers are given once over all epochs and never again.
+//
+// # Durability
+//
+// An article counts once its record is synced in its segment. What goes into
+// the index is written without a sync, in one batch with a checkpoint: how far
+// into which segment it goes. Opening reads what lies behind the checkpoints.
+// Each checkpoint carries its file's random number, so that an index of other
+// files is found out. An index that is missing, damaged, or ahead of the
+// segments is built anew from segments and history, beside the old one.
+//
+// A number that was given is never given again. Water marks are in the index
+// and follow from the records; the groups file has them from before the first
+// record is deleted.
+//
+// # An article's record
+//
+//	version   1 octet, 1
+//	flags     1 octet, 0
+//	epoch     8 octets
+//	arrival   8 octets of seconds since 1970, 4 of nanoseconds
+//	places    uvarint count, then for each: group's name, uvarint number
+//	id        message-id
+//	overview  line from the subject on
+//	headsize  uvarint
+//	wire      the rest: the article in wire form, terminated
+//
+// A name, id or line is a uvarint length and that many octets. Fixed-size
+// numbers are big-endian.
+//
+// # A history file
+//
+// One file for each dropped epoch, or part of one. Its first record is version
+// (1 octet, 1), epoch (8), last segment dropped (4) and the time of dropping
+// (8, in seconds); each further one is 16-octet hashes, the first half of
+// SHA-256, of message-ids. The file's appearance under its name is the moment
+// at which its segments are gone: opening deletes what a crash left of them.
+//
+// # The index
+//
+//	f                               version of this form
+//	g group(4)                      uvarint high mark, uvarint count
+//	h name                          a history file that is in the index
+//	m hash(16)                      place of the record; nothing once expired
+//	n group(4) number(4)            place, overview line
+//	s segment(4)                    checkpoint: epoch, salt, offset, gaps
+//	t seconds(8) nanos(4) seg(4) offset(8)   message-id, (group, number) pairs
+//
+// A place is uvarints: segment, offset, payload size.
+package disk

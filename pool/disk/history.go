@@ -1,0 +1,182 @@
+package disk
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
+)
+
+const (
+	historyVersion  = 1
+	historyHeadSize = 1 + 8 + 4 + 8
+	historyChunk    = 4096 // hashes in one record
+)
+
+// A historyHead is a history file's first record: which segments are gone.
+type historyHead struct {
+	epoch   uint64
+	last    uint32    // the last segment of the epoch that is gone
+	dropped time.Time // whole seconds
+}
+
+func (h historyHead) append(dst []byte) []byte {
+	dst = append(dst, historyVersion)
+	dst = binary.BigEndian.AppendUint64(dst, h.epoch)
+	dst = binary.BigEndian.AppendUint32(dst, h.last)
+	return binary.BigEndian.AppendUint64(dst, uint64(h.dropped.Unix()))
+}
+
+func parseHistoryHead(b []byte) (historyHead, error) {
+	if len(b) != historyHeadSize || b[0] != historyVersion {
+		return historyHead{}, pool.ErrCorrupt
+	}
+	return historyHead{
+		epoch:   binary.BigEndian.Uint64(b[1:]),
+		last:    binary.BigEndian.Uint32(b[9:]),
+		dropped: time.Unix(int64(binary.BigEndian.Uint64(b[13:])), 0).UTC(),
+	}, nil
+}
+
+func (h historyHead) name() string { return fmt.Sprintf("%d.%d.rec", h.epoch, h.last) }
+
+// writeHistory writes a history file, durable under its name when it returns.
+func (s *Store) writeHistory(head historyHead, ids []hash) error {
+	path := filepath.Join(s.dir, historyDir, head.name())
+	temp := path + ".new"
+	if err := os.RemoveAll(temp); err != nil {
+		return err
+	}
+	log, _, err := record.Open(s.files, temp, 0, func(int64, []byte) error { return pool.ErrCorrupt })
+	if err != nil {
+		return err
+	}
+	_, err = log.Add(head.append(nil))
+	for len(ids) > 0 && err == nil {
+		n := min(len(ids), historyChunk)
+		chunk := make([]byte, 0, n*len(hash{}))
+		for _, h := range ids[:n] {
+			chunk = append(chunk, h[:]...)
+		}
+		_, err = log.Add(chunk)
+		ids = ids[n:]
+	}
+	if err == nil {
+		err = log.Commit()
+	}
+	err = errors.Join(err, log.Close())
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		return record.Full(errors.Join(err, os.Remove(temp)))
+	}
+	return s.files.SyncDir(filepath.Dir(path))
+}
+
+// readHistory reads a history file. visit gets each hash. What is damaged is
+// passed over; pool.ErrCorrupt is returned when the head is.
+func (s *Store) readHistory(name string, visit func(hash) error) (head historyHead, err error) {
+	f, size, err := s.files.OpenFile(filepath.Join(s.dir, historyDir, name), os.O_RDONLY)
+	if err != nil {
+		return head, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	r, err := record.NewReader(f)
+	if err != nil {
+		return head, err
+	}
+	headless := true
+	_, err = r.Scan(size, 0, func(_ int64, payload []byte) error {
+		if len(payload) == historyHeadSize {
+			headless = false
+			head, err = parseHistoryHead(payload)
+			return err
+		}
+		for ; len(payload) >= len(hash{}); payload = payload[len(hash{}):] {
+			if err := visit(hash(payload[:len(hash{})])); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && headless {
+		err = pool.ErrCorrupt
+	}
+	return head, err
+}
+
+// historyNames lists the history files.
+func (s *Store) historyNames() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, historyDir))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".rec") {
+			out = append(out, e.Name())
+		}
+	}
+	return out, nil
+}
+
+// parseHistoryName reads epoch and last segment out of a file's name, which
+// says the same as its head.
+func parseHistoryName(name string) (historyHead, bool) {
+	var h historyHead
+	n, err := fmt.Sscanf(name, "%d.%d.rec", &h.epoch, &h.last)
+	return h, err == nil && n == 2 && h.name() == name
+}
+
+// indexHistory puts what history files have and the index has not into it.
+func (s *Store) indexHistory() error {
+	names, err := s.historyNames()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, ok, err := s.index.get(historyKey(name)); err != nil {
+			return err
+		} else if ok {
+			continue
+		}
+		if err := s.indexHistoryFile(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) indexHistoryFile(name string) error {
+	batch := new(leveldb.Batch)
+	_, err := s.readHistory(name, func(h hash) error {
+		batch.Put(idKey(h), nil)
+		return s.flush(batch)
+	})
+	if errors.Is(err, pool.ErrCorrupt) {
+		s.options.Logger.Error().Msg("a history file is damaged: some expired articles may come back")
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	batch.Put(historyKey(name), nil)
+	return s.index.write(batch, false)
+}
+
+// flush writes a batch to the index once it is large.
+func (s *Store) flush(batch *leveldb.Batch) error {
+	if batch.Len() < 4096 {
+		return nil
+	}
+	return s.index.write(batch, false)
+}

@@ -1,0 +1,183 @@
+package disk
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/filter"
+	"github.com/syndtr/goleveldb/leveldb/iterator"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"github.com/restante/restante/pool"
+)
+
+// errDoubt says that the index can't be relied upon.
+var errDoubt = errors.New("index is in doubt")
+
+const indexVersion = "1"
+
+// A hash stands for a message-id in index and history.
+type hash [16]byte
+
+func hashOf(id pool.MessageID) hash {
+	sum := sha256.Sum256([]byte(id))
+	return hash(sum[:])
+}
+
+// An index is the goleveldb database. It may be used from many goroutines.
+type index struct{ db *leveldb.DB }
+
+// openIndex opens the index or makes one. memory is about how many octets of
+// memory it may use. What is damaged is in doubt.
+func openIndex(dir string, memory int) (*index, error) {
+	db, err := leveldb.OpenFile(dir, &opt.Options{
+		WriteBuffer:            memory / 4,
+		BlockCacheCapacity:     memory / 2,
+		CompactionTableSize:    max(min(memory/4, 16<<20), 1<<20),
+		CompactionTotalSize:    max(min(memory*4, 256<<20), 10<<20),
+		Filter:                 filter.NewBloomFilter(10),
+		Compression:            opt.NoCompression,
+		DisableSeeksCompaction: true,
+		OpenFilesCacheCapacity: 64,
+		// All checks: what is skipped silently would hide articles.
+		Strict: opt.StrictAll,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errDoubt, err)
+	}
+	x := &index{db}
+	version, err := db.Get([]byte("f"), nil)
+	switch {
+	case errors.Is(err, leveldb.ErrNotFound):
+		err = db.Put([]byte("f"), []byte(indexVersion), nil)
+	case err == nil && string(version) != indexVersion:
+		err = errors.New("another version")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", errDoubt, err), db.Close())
+	}
+	return x, nil
+}
+
+func (x *index) close() error { return x.db.Close() }
+
+// get returns a value, and false when there is none.
+func (x *index) get(key []byte) ([]byte, bool, error) {
+	value, err := x.db.Get(key, nil)
+	if errors.Is(err, leveldb.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("%w: %w", errDoubt, err)
+	}
+	return value, true, nil
+}
+
+// write writes a batch, all or nothing, and empties it.
+func (x *index) write(b *leveldb.Batch, sync bool) error {
+	defer b.Reset()
+	if err := x.db.Write(b, &opt.WriteOptions{Sync: sync}); err != nil {
+		return fmt.Errorf("%w: %w", errDoubt, err)
+	}
+	return nil
+}
+
+// each calls visit for each key from one up to but without another, in order,
+// until it returns an error or false.
+func (x *index) each(from, to []byte, visit func(key, value []byte) (bool, error)) error {
+	it := x.db.NewIterator(&util.Range{Start: from, Limit: to}, &opt.ReadOptions{DontFillCache: true})
+	defer it.Release()
+	return run(it, visit)
+}
+
+func run(it iterator.Iterator, visit func(key, value []byte) (bool, error)) error {
+	for it.Next() {
+		if goOn, err := visit(it.Key(), it.Value()); err != nil || !goOn {
+			return err
+		}
+	}
+	if err := it.Error(); err != nil {
+		return fmt.Errorf("%w: %w", errDoubt, err)
+	}
+	return nil
+}
+
+// eachOf is each for all keys that start with a letter.
+func (x *index) eachOf(letter byte, visit func(key, value []byte) (bool, error)) error {
+	return x.each([]byte{letter}, []byte{letter + 1}, visit)
+}
+
+func groupKey(group uint32) []byte     { return binary.BigEndian.AppendUint32([]byte{'g'}, group) }
+func segmentKey(segment uint32) []byte { return binary.BigEndian.AppendUint32([]byte{'s'}, segment) }
+func idKey(h hash) []byte              { return append([]byte{'m'}, h[:]...) }
+func historyKey(name string) []byte    { return append([]byte{'h'}, name...) }
+
+func numberKey(group uint32, n pool.Number) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte{'n'}, group), uint32(n))
+}
+
+// timeKey is the start of an arrival key: its order is that of time.
+func timeKey(t time.Time) []byte {
+	key := binary.BigEndian.AppendUint64([]byte{'t'}, uint64(t.Unix())^1<<63)
+	return binary.BigEndian.AppendUint32(key, uint32(t.Nanosecond()))
+}
+
+func arrivalKey(t time.Time, p place) []byte {
+	key := binary.BigEndian.AppendUint32(timeKey(t), p.segment)
+	return binary.BigEndian.AppendUint64(key, uint64(p.offset))
+}
+
+// arrivalSegment returns the segment in an arrival key.
+func arrivalSegment(key []byte) uint32 {
+	const at = len("t") + 8 + 4
+	if len(key) != at+4+8 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(key[at:])
+}
+
+// A checkpoint says how far the index knows a segment.
+type checkpoint struct {
+	epoch  uint64
+	salt   uint32
+	offset int64
+	gaps   int // bad stretches before offset
+}
+
+func (c checkpoint) append(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, c.epoch)
+	dst = binary.AppendUvarint(dst, uint64(c.salt))
+	dst = binary.AppendUvarint(dst, uint64(c.offset))
+	return binary.AppendUvarint(dst, uint64(c.gaps))
+}
+
+func parseCheckpoint(value []byte) (checkpoint, error) {
+	c := cursor{rest: value}
+	p := checkpoint{epoch: c.uvarint(), salt: uint32(c.uvarint()), offset: int64(c.uvarint()), gaps: int(c.uvarint())}
+	if c.bad {
+		return p, errDoubt
+	}
+	return p, nil
+}
+
+// checkpoints returns those of all segments.
+func (x *index) checkpoints() (map[uint32]checkpoint, error) {
+	out := make(map[uint32]checkpoint)
+	err := x.eachOf('s', func(key, value []byte) (bool, error) {
+		if len(key) != 5 {
+			return false, errDoubt
+		}
+		p, err := parseCheckpoint(value)
+		out[binary.BigEndian.Uint32(key[1:])] = p
+		return true, err
+	})
+	return out, err
+}
+
+// groupOf returns the group in a number key.
+func groupOf(key []byte) uint32 { return binary.BigEndian.Uint32(key[1:]) }

@@ -1,0 +1,233 @@
+package disk
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/restante/restante/pool"
+)
+
+// Groups implements [pool.Reader].
+func (s *Store) Groups(ctx context.Context) ([]pool.GroupInfo, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]pool.GroupInfo, 0, len(s.groups))
+	for _, g := range s.groups {
+		if !g.hidden {
+			out = append(out, g.info)
+		}
+	}
+	slices.SortFunc(out, func(a, b pool.GroupInfo) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	return out, nil
+}
+
+// Group implements [pool.Reader].
+func (s *Store) Group(ctx context.Context, name pool.Group) (pool.GroupInfo, error) {
+	if err := s.enter(ctx); err != nil {
+		return pool.GroupInfo{}, err
+	}
+	defer s.leave()
+	_, info, err := s.group(name)
+	return info, err
+}
+
+// group returns a group's number and data.
+func (s *Store) group(name pool.Group) (uint32, pool.GroupInfo, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	g, ok := s.groups[name]
+	if !ok || g.hidden {
+		return 0, pool.GroupInfo{}, pool.ErrNoGroup
+	}
+	return g.id, g.info, nil
+}
+
+// Scan implements [pool.Reader].
+func (s *Store) Scan(ctx context.Context, name pool.Group, r pool.Range, yield func(pool.Number, []byte) bool) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	id, _, err := s.group(name)
+	if err != nil {
+		return err
+	}
+	to := min(r.To, pool.MaxNumber)
+	if r.From > to {
+		return nil
+	}
+	err = s.index.each(numberKey(id, r.From), numberKey(id, to+1), func(key, value []byte) (bool, error) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		c := cursor{rest: value}
+		c.place()
+		if c.bad || len(key) != 9 {
+			return false, errDoubt
+		}
+		return yield(pool.Number(binary.BigEndian.Uint32(key[5:])), c.rest), nil
+	})
+	return s.fromIndex(err)
+}
+
+// fromIndex notes an index in doubt, and says so in the store's words.
+func (s *Store) fromIndex(err error) error {
+	if !errors.Is(err, errDoubt) {
+		return err
+	}
+	s.doubt(err)
+	return errors.Join(pool.ErrCorrupt, err)
+}
+
+// ByNumber implements [pool.Reader]. It returns ErrCorrupt for an article that
+// is damaged on disk.
+func (s *Store) ByNumber(ctx context.Context, name pool.Group, n pool.Number) (*pool.Stored, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	id, _, err := s.group(name)
+	if err != nil {
+		return nil, err
+	}
+	value, ok, err := s.index.get(numberKey(id, n))
+	if err != nil {
+		return nil, s.fromIndex(err)
+	}
+	if !ok {
+		return nil, pool.ErrNotFound
+	}
+	a, err := s.read(value)
+	if err != nil {
+		return nil, err
+	}
+	if a.In(name) != n { // the index led astray
+		return nil, s.fromIndex(errDoubt)
+	}
+	return s.visible(a), nil
+}
+
+// ByID implements [pool.Reader]. It returns ErrCorrupt for an article that is
+// damaged on disk.
+func (s *Store) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	h := hashOf(id)
+	if !s.seen.maybe(h) {
+		return nil, pool.ErrNotFound
+	}
+	value, ok, err := s.index.get(idKey(h))
+	if err != nil {
+		return nil, s.fromIndex(err)
+	}
+	if !ok || len(value) == 0 {
+		return nil, pool.ErrNotFound
+	}
+	a, err := s.read(value)
+	if err != nil {
+		return nil, err
+	}
+	if a.ID != id {
+		return nil, s.fromIndex(errDoubt)
+	}
+	return s.visible(a), nil
+}
+
+// read reads the article whose place an index value starts with.
+func (s *Store) read(value []byte) (*pool.Stored, error) {
+	c := cursor{rest: value}
+	p := c.place()
+	if c.bad {
+		return nil, s.fromIndex(errDoubt)
+	}
+	s.mu.RLock()
+	seg := s.segments[p.segment]
+	s.mu.RUnlock()
+	if seg == nil {
+		return nil, pool.ErrNotFound
+	}
+	payload, err := seg.read(p)
+	var a *pool.Stored
+	if err == nil {
+		a, err = parseRecord(payload)
+	}
+	if errors.Is(err, pool.ErrCorrupt) {
+		s.corrupt.Add(1)
+	}
+	return a, err
+}
+
+// visible takes an article's places in hidden groups away.
+func (s *Store) visible(a *pool.Stored) *pool.Stored {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	a.Locations = slices.DeleteFunc(a.Locations, func(l pool.Location) bool {
+		g, ok := s.groups[l.Group]
+		return !ok || g.hidden
+	})
+	return a
+}
+
+// Seen implements [pool.Store].
+func (s *Store) Seen(ctx context.Context, id pool.MessageID) (bool, error) {
+	if err := s.enter(ctx); err != nil {
+		return false, err
+	}
+	defer s.leave()
+	known, err := s.known(hashOf(id))
+	return known, s.fromIndex(err)
+}
+
+func (s *Store) known(h hash) (bool, error) {
+	if !s.seen.maybe(h) {
+		return false, nil
+	}
+	_, ok, err := s.index.get(idKey(h))
+	return ok, err
+}
+
+// Since implements [pool.Store].
+func (s *Store) Since(ctx context.Context, t time.Time, yield func(pool.MessageID, []pool.Location) bool) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	err := s.index.each(timeKey(t), []byte{'t' + 1}, func(_, value []byte) (bool, error) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		c := cursor{rest: value}
+		id := pool.MessageID(c.bytes())
+		at := s.locations(&c)
+		if c.bad {
+			return false, errDoubt
+		}
+		return yield(id, at), nil
+	})
+	return s.fromIndex(err)
+}
+
+// locations reads the (group, number) pairs of an arrival, without hidden
+// groups.
+func (s *Store) locations(c *cursor) []pool.Location {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var at []pool.Location
+	for len(c.rest) > 0 {
+		id, n := c.uvarint(), c.number()
+		if g, ok := s.byNumber[uint32(id)]; ok && !g.hidden {
+			at = append(at, pool.Location{Group: g.info.Name, Number: n})
+		}
+	}
+	return at
+}

@@ -1,0 +1,351 @@
+package disk
+
+import (
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/syndtr/goleveldb/leveldb"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
+)
+
+// restore brings the store to where it was: groups, segments, index.
+func (s *Store) restore() error {
+	segments, err := s.findSegments()
+	if err != nil {
+		return err
+	}
+	if err := s.loadGroups(s.lastSegment == 0); err != nil {
+		return err
+	}
+	err = s.openOldIndex()
+	if err == nil {
+		err = s.load(segments)
+	}
+	if errors.Is(err, errDoubt) {
+		err = s.rebuild(segments)
+	}
+	return err
+}
+
+// findSegments lists the segments that are still needed, and deletes what a
+// crash left of dropped ones.
+func (s *Store) findSegments() ([]*segment, error) {
+	segments, err := listSegments(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.historyNames()
+	if err != nil {
+		return nil, err
+	}
+	dropped := make(map[uint64]uint32)
+	for _, name := range names {
+		if h, ok := parseHistoryName(name); ok {
+			dropped[h.epoch] = max(dropped[h.epoch], h.last)
+			s.lastSegment = max(s.lastSegment, h.last)
+		}
+	}
+	var kept []*segment
+	for _, g := range segments {
+		s.lastSegment = max(s.lastSegment, g.number)
+		if last, ok := dropped[g.epoch]; ok && g.number <= last {
+			if err := g.remove(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		kept = append(kept, g)
+	}
+	return kept, nil
+}
+
+// openOldIndex opens the index that is there, unless it is in doubt.
+func (s *Store) openOldIndex() error {
+	if _, err := os.Stat(filepath.Join(s.dir, doubtFile)); err == nil {
+		return errDoubt
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	x, err := openIndex(filepath.Join(s.dir, indexDir), s.options.IndexMemory)
+	s.index = x
+	return err
+}
+
+// load opens the segments, brings the index up to them, and fills the memory
+// from it. It returns errDoubt when the index does not fit the segments.
+func (s *Store) load(segments []*segment) error {
+	marks, err := s.index.marks()
+	if err != nil {
+		return err
+	}
+	for id := range marks {
+		if s.byNumber[id] == nil { // an older groups file was put back
+			return errDoubt
+		}
+	}
+	for _, g := range s.byNumber {
+		m := marks[g.id]
+		g.info.High, g.info.Count = max(g.info.High, m.high), m.count
+	}
+	checkpoints, err := s.index.checkpoints()
+	if err != nil {
+		return err
+	}
+	if err := s.openSegments(segments, checkpoints); err != nil {
+		return err
+	}
+	if err := s.indexHistory(); err != nil {
+		return err
+	}
+	for _, g := range s.byNumber {
+		if err := s.setLow(g); err != nil {
+			return err
+		}
+	}
+	return s.index.eachOf('m', func(key, _ []byte) (bool, error) {
+		if len(key) != 1+len(hash{}) {
+			return false, errDoubt
+		}
+		s.seen.add(hash(key[1:]))
+		return true, nil
+	})
+}
+
+// openSegments opens all segments, the last one of each epoch for appending.
+func (s *Store) openSegments(segments []*segment, checkpoints map[uint32]checkpoint) error {
+	last := make(map[uint64]*segment)
+	present := make(map[uint32]bool)
+	for _, g := range segments {
+		last[g.epoch], present[g.number] = g, true
+	}
+	for n := range checkpoints {
+		if !present[n] { // a segment that the index knows is gone
+			return errDoubt
+		}
+	}
+	for _, g := range segments {
+		s.segments[g.number] = g
+		if err := s.openSegment(g, last[g.epoch] == g, checkpoints[g.number]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openSegment opens one segment and puts into the index what lies behind the
+// checkpoint.
+func (s *Store) openSegment(g *segment, last bool, c checkpoint) error {
+	r := &replay{s: s, g: g, batch: new(leveldb.Batch), changed: make(map[*group]*group)}
+	res, err := r.open(last, c.offset)
+	if errors.Is(err, pool.ErrCorrupt) && last {
+		// The file's header is damaged, or the file is shorter than the index
+		// knows it. Articles go to a new one.
+		last = false
+		if err := g.close(); err != nil {
+			return err
+		}
+		res, err = r.open(false, c.offset)
+	}
+	if err != nil {
+		return err
+	}
+	if c.offset > 0 && (g.salt() != c.salt || g.epoch != c.epoch) && g.reader != nil {
+		return errDoubt
+	}
+	g.gaps = c.gaps + len(res.Gaps) + r.bad
+	if last {
+		s.active[g.epoch] = g
+	}
+	if g.gaps > c.gaps {
+		s.options.Logger.Warn().Int("gaps", g.gaps-c.gaps).Msg("a segment is damaged: some articles in it can't be read")
+	}
+	return r.finish(res.End)
+}
+
+// A replay puts what a segment has behind the checkpoint into the index.
+type replay struct {
+	s       *Store
+	g       *segment
+	batch   *leveldb.Batch
+	changed map[*group]*group
+	count   int
+	bad     int // records of another form
+}
+
+func (r *replay) open(last bool, from int64) (record.Result, error) {
+	if last {
+		return r.g.openToAppend(r.s.files, from, r.visit)
+	}
+	return r.g.openToRead(r.s.files, from, r.visit)
+}
+
+func (r *replay) visit(offset int64, payload []byte) error {
+	a, err := parseRecord(payload)
+	if errors.Is(err, pool.ErrCorrupt) {
+		r.bad++
+		return nil
+	}
+	if err := r.s.knowGroups(a.Locations); err != nil {
+		return err
+	}
+	r.count++
+	r.s.enterIndex(r.batch, a, place{segment: r.g.number, offset: offset, size: len(payload)}, r.changed)
+	if r.batch.Len() < 4096 {
+		return nil
+	}
+	return r.write(offset + record.Overhead + int64(len(payload)))
+}
+
+// write writes the batch with a checkpoint.
+func (r *replay) write(offset int64) error {
+	if r.g.reader != nil {
+		r.g.checkpointAt(r.batch, offset)
+	}
+	if err := r.s.index.write(r.batch, false); err != nil {
+		return err
+	}
+	for old, now := range r.changed {
+		*old = *now
+	}
+	clear(r.changed)
+	return nil
+}
+
+func (r *replay) finish(end int64) error {
+	if r.count == 0 && r.g.gaps == 0 {
+		return nil
+	}
+	return r.write(end)
+}
+
+// knowGroups makes hidden groups of those that a record names and the groups
+// file does not, as when an old one was put back: their numbers stay taken.
+func (s *Store) knowGroups(at []pool.Location) error {
+	added := false
+	for _, l := range at {
+		if _, ok := s.groups[l.Group]; ok {
+			continue
+		}
+		s.addGroup(&group{id: s.lastGroup + 1, hidden: true, info: pool.GroupInfo{Name: l.Group, Posting: pool.PostingDenied}})
+		added = true
+	}
+	if !added {
+		return nil
+	}
+	return s.saveGroups(s.allGroups())
+}
+
+// setLow finds a group's low water mark.
+func (s *Store) setLow(g *group) error {
+	g.info.Low = g.info.High + 1
+	return s.index.each(numberKey(g.id, 0), numberKey(g.id, pool.MaxNumber+1), func(key, _ []byte) (bool, error) {
+		if len(key) != 9 {
+			return false, errDoubt
+		}
+		g.info.Low = pool.Number(binary.BigEndian.Uint32(key[5:]))
+		return false, nil
+	})
+}
+
+// A mark is what the index keeps of a group.
+type mark struct {
+	high  pool.Number
+	count int
+}
+
+func (x *index) marks() (map[uint32]mark, error) {
+	out := make(map[uint32]mark)
+	err := x.eachOf('g', func(key, value []byte) (bool, error) {
+		c := cursor{rest: value}
+		m := mark{high: c.number(), count: int(c.uvarint())}
+		if c.bad || len(key) != 5 {
+			return false, errDoubt
+		}
+		out[binary.BigEndian.Uint32(key[1:])] = m
+		return true, nil
+	})
+	return out, err
+}
+
+// rebuild makes a new index beside the old one from segments and history, and
+// puts it in its place.
+func (s *Store) rebuild(segments []*segment) error {
+	s.options.Logger.Warn().Int("segments", len(segments)).Msg("building the index anew")
+	if err := s.salvageMarks(); err != nil {
+		return err
+	}
+	if err := s.forget(); err != nil {
+		return err
+	}
+	fresh := filepath.Join(s.dir, indexNewDir)
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
+	}
+	x, err := openIndex(fresh, s.options.IndexMemory)
+	if err != nil {
+		return err
+	}
+	s.index = x
+	if err := s.load(segments); err != nil {
+		return err
+	}
+	if err := s.index.close(); err != nil {
+		return err
+	}
+	s.index = nil
+	old := filepath.Join(s.dir, indexDir)
+	if err := errors.Join(os.RemoveAll(old), os.Rename(fresh, old), removeIfThere(filepath.Join(s.dir, doubtFile))); err != nil {
+		return err
+	}
+	s.index, err = openIndex(old, s.options.IndexMemory)
+	return err
+}
+
+// salvageMarks takes over the high water marks that the doubted index knows,
+// so that the numbers of articles that are lost from the segments stay taken.
+func (s *Store) salvageMarks() error {
+	if s.index == nil {
+		s.index, _ = openIndex(filepath.Join(s.dir, indexDir), s.options.IndexMemory)
+	}
+	var marks map[uint32]mark
+	if s.index != nil {
+		marks, _ = s.index.marks() // as far as they can be read
+	}
+	for id, m := range marks {
+		if g := s.byNumber[id]; g != nil {
+			g.info.High = max(g.info.High, m.high)
+		}
+	}
+	return s.saveGroups(s.allGroups())
+}
+
+// forget undoes what loading has done so far, and closes index and segments.
+func (s *Store) forget() error {
+	var err error
+	if s.index != nil {
+		err = s.index.close()
+	}
+	s.index = nil
+	for _, g := range slices.Collect(maps.Values(s.segments)) {
+		err = errors.Join(err, g.close())
+		g.gaps = 0
+	}
+	clear(s.segments)
+	clear(s.active)
+	s.seen = fingerprints{}
+	return err
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
+)
+
+// A segment is one file of articles.
+type segment struct {
+	epoch  uint64
+	number uint32
+	path   string
+
+	mu     sync.RWMutex   // held for reading while reading; guards reader and file
+	reader *record.Reader // nil when the file's header is damaged, or it is closed
+	file   record.File    // nil when log owns it
+	gone   bool           // its articles have expired
+
+	log  *record.Log // not nil while articles may be added; used under the batcher's turn
+	gaps int         // bad stretches found when the store was opened
+}
+
+func segmentPath(dir string, epoch uint64, number uint32) string {
+	return filepath.Join(dir, segmentsDir, strconv.FormatUint(epoch, 10), strconv.FormatUint(uint64(number), 10)+".seg")
+}
+
+// openToAppend opens the segment as the one that articles are added to, cuts
+// off a torn tail and calls visit for what lies behind from.
+func (g *segment) openToAppend(files record.Opener, from int64, visit func(int64, []byte) error) (record.Result, error) {
+	log, res, err := record.Open(files, g.path, from, visit)
+	if err != nil {
+		return res, err
+	}
+	g.log, g.reader = log, log.Reader
+	return res, nil
+}
+
+// openToRead opens the segment for reading and calls visit for what lies
+// behind from. A segment whose header is damaged stays without a reader, since
+// what is in it can't be told from other octets.
+func (g *segment) openToRead(files record.Opener, from int64, visit func(int64, []byte) error) (record.Result, error) {
+	f, size, err := files.OpenFile(g.path, os.O_RDONLY)
+	if err != nil {
+		return record.Result{}, err
+	}
+	g.file = f
+	r, err := record.NewReader(f)
+	if errors.Is(err, pool.ErrCorrupt) {
+		return record.Result{Gaps: []record.Gap{{From: from, To: size}}}, nil
+	}
+	if err != nil {
+		return record.Result{}, err
+	}
+	g.reader = r
+	switch {
+	case from > size:
+		return record.Result{}, errDoubt
+	case from == size:
+		return record.Result{End: size}, nil
+	}
+	res, err := r.Scan(size, from, visit)
+	if res.Torn { // not a torn tail, since newer segments were begun: damage
+		res.Gaps = append(res.Gaps, record.Gap{From: res.End, To: size})
+	}
+	res.End = size
+	return res, err
+}
+
+// salt returns the file's random number, or 0 when it can't be read.
+func (g *segment) salt() uint32 {
+	if g.reader == nil {
+		return 0
+	}
+	return g.reader.Salt()
+}
+
+// read returns the payload of a record, checked. It returns pool.ErrNotFound
+// when the segment's articles have expired meanwhile.
+func (g *segment) read(p place) ([]byte, error) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	switch {
+	case g.gone:
+		return nil, pool.ErrNotFound
+	case g.reader == nil:
+		return nil, pool.ErrCorrupt
+	}
+	return g.reader.Read(p.offset, p.size)
+}
+
+// close waits for reads under way and closes the file.
+func (g *segment) close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var err error
+	if g.log != nil {
+		err = g.log.Close()
+	}
+	if g.file != nil {
+		err = errors.Join(err, g.file.Close())
+	}
+	g.log, g.file, g.reader = nil, nil, nil
+	return err
+}
+
+// remove closes the segment for good and deletes its file.
+func (g *segment) remove() error {
+	g.mu.Lock()
+	g.gone = true
+	g.mu.Unlock()
+	err := g.close()
+	if rm := os.Remove(g.path); !errors.Is(rm, fs.ErrNotExist) {
+		err = errors.Join(err, rm)
+	}
+	return err
+}
+
+// listSegments returns all segments of a store, by number, none of them open.
+func listSegments(dir string) ([]*segment, error) {
+	epochs, err := os.ReadDir(filepath.Join(dir, segmentsDir))
+	if err != nil {
+		return nil, err
+	}
+	var out []*segment
+	for _, e := range epochs {
+		epoch, err := strconv.ParseUint(e.Name(), 10, 64)
+		if err != nil {
+			continue
+		}
+		files, err := os.ReadDir(filepath.Join(dir, segmentsDir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			name, ok := strings.CutSuffix(f.Name(), ".seg")
+			n, err := strconv.ParseUint(name, 10, 32)
+			if !ok || err != nil {
+				continue
+			}
+			out = append(out, &segment{epoch: epoch, number: uint32(n), path: segmentPath(dir, epoch, uint32(n))})
+		}
+	}
+	slices.SortFunc(out, func(a, b *segment) int { return int(int64(a.number) - int64(b.number)) })
+	return out, nil
+}
+
+// newSegment makes and opens the next segment of an epoch, the names of file
+// and folder durable.
+func (s *Store) newSegment(epoch uint64) (*segment, error) {
+	n := s.lastSegment + 1
+	g := &segment{epoch: epoch, number: n, path: segmentPath(s.dir, epoch, n)}
+	folder := filepath.Dir(g.path)
+	if err := os.Mkdir(folder, 0o700); err == nil {
+		err = s.files.SyncDir(filepath.Dir(folder))
+		if err != nil {
+			return nil, err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return nil, record.Full(err)
+	}
+	_, err := g.openToAppend(s.files, 0, func(int64, []byte) error {
+		return fmt.Errorf("new segment holds records: %w", pool.ErrCorrupt)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.lastSegment = n
+	s.mu.Lock()
+	s.segments[n] = g
+	s.mu.Unlock()
+	return g, nil
+}
+
+// appendable returns the segment that an epoch's articles are added to.
+func (s *Store) appendable(epoch uint64) (*segment, error) {
+	if g := s.active[epoch]; g != nil && g.log.End() < s.options.SegmentSize {
+		return g, nil
+	}
+	g, err := s.newSegment(epoch)
+	if err != nil {
+		return nil, err
+	}
+	s.active[epoch] = g
+	return g, nil
+}

@@ -1,0 +1,12 @@
+package disk
+
+import "golang.org/x/sys/unix"
+
+// freeSpace returns how many octets the file system has left for this user.
+func freeSpace(dir string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return st.Bavail * uint64(st.Bsize), nil
+}
