@@ -100,6 +100,9 @@ func (c *checker) limits(l Limits) {
 	c.atLeast("limits.connections", l.Connections, 1)
 	c.between("limits.logins", l.Logins, 1, 1024)
 	c.between("limits.backlog", l.Backlog, 1, 1<<20)
+	if l.DiskReserve < 0 {
+		c.say("limits.disk_reserve", "%d is negative: write a number of octets, 0 for none", l.DiskReserve)
+	}
 	if time.Duration(l.Idle) < time.Second {
 		c.say("limits.idle", `too short: write at least "1s"; newsreaders expect "10m"`)
 	}

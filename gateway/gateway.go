@@ -39,6 +39,8 @@ type Settings struct {
 	Logins     int                 // passphrases checked at a time
 	MaxArticle int                 // octets
 
+	DiskReserve uint64 // octets of the disk that stay free
+
 	Connections int           // most at a time
 	Idle        time.Duration // a silent connection is closed after it
 
@@ -83,7 +85,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	if g.keys, err = keyring.Open(KeyDir(s.Data), s.Domain, s.KeyPolicy()); err != nil {
 		return nil, fmt.Errorf("open the keys: %w", err)
 	}
-	g.store, err = disk.Open(s.Data, disk.Options{ServerName: s.Domain, Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
+	g.store, err = disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}

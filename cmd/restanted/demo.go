@@ -81,6 +81,7 @@ func demoSettings(folder string) (gateway.Settings, error) {
 	conf.Data = filepath.Join(folder, "data")
 	conf.Pool.BatchInterval = config.Duration(demoInterval)
 	conf.Pool.BatchSize = demoBatch
+	conf.Limits.DiskReserve = 0
 	conf.Groups = []config.Group{
 		{Name: "restante.cards", Description: "Contact cards: follow up to write to their owner", Posting: "y"},
 		{Name: "restante.test", Description: "Try things out", Posting: "y"},

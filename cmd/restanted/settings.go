@@ -42,6 +42,7 @@ func settings(c config.Config, log zerolog.Logger) gateway.Settings {
 		MinBits:     c.Login.MinBits,
 		Logins:      c.Limits.Logins,
 		MaxArticle:  c.Limits.ArticleSize,
+		DiskReserve: uint64(c.Limits.DiskReserve),
 		Connections: c.Limits.Connections,
 		Idle:        time.Duration(c.Limits.Idle),
 		Version:     version(),
