@@ -1,0 +1,37 @@
+package harness
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) { os.Exit(Main(m)) }
+
+func TestGateway_keepsWhatItAcceptedThroughAKill(t *testing.T) {
+	g := Start(t)
+	alice := Passphrase(t)
+	r := g.Dial()
+	r.Login("alice", alice)
+	card := r.Post("Newsgroups: restante.cards\nFrom: a@home.example\nSubject: card\n\nWrite to me.\n")
+	g.Dial().Post("Newsgroups: restante.reply\nFrom: b@work.example\nSubject: Re: card\nReferences: " + card + "\n\nHere I am.\n")
+	g.Kill()
+	g.Restart()
+	g.Dial().Await("restante.cards", "Write to me.")
+	r = g.Dial()
+	r.Login("alice", alice)
+	r.Await("restante.inbox", "Here I am.")
+	g.MustNotLog("alice", alice, card)
+}
+
+func TestGateway_restartsAfterACleanStop(t *testing.T) {
+	g := Start(t, Setting{"batch_size", "2"})
+	g.Dial().Post("Newsgroups: misc.test\nFrom: a@home.example\nSubject: hello\n\n.Dots and all.\n")
+	g.Restart()
+	g.Dial().Await("misc.test", ".Dots and all.")
+}
+
+func TestNeed_takesWhatIsThere(t *testing.T) {
+	if Need(t, "go") == "" {
+		t.Error("got no path")
+	}
+}

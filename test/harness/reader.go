@@ -1,0 +1,108 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/mail"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	nntpclient "github.com/dustin/go-nntp/client"
+)
+
+// A Reader is a client that a test uses beside the newsreader it drives, to
+// prepare something or to wait for it.
+type Reader struct {
+	t      testing.TB
+	client *nntpclient.Client
+}
+
+// Dial connects to the gateway. The end of the test closes the connection.
+func (g *Gateway) Dial() *Reader {
+	g.t.Helper()
+	var d net.Dialer
+	conn, err := d.DialContext(g.t.Context(), "tcp", g.Address)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(2 * patience)); err != nil {
+		g.t.Fatal(err)
+	}
+	client, err := nntpclient.NewConn(conn)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return &Reader{g.t, client}
+}
+
+// Login logs in.
+func (r *Reader) Login(handle, passphrase string) {
+	r.t.Helper()
+	if _, err := r.client.Authenticate(handle, passphrase); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// Post posts an article, written with LF, and returns the message-id it got.
+func (r *Reader) Post(text string) string {
+	r.t.Helper()
+	if _, _, err := r.client.Command("POST", 340); err != nil {
+		r.t.Fatal(err)
+	}
+	wire := strings.ReplaceAll(strings.ReplaceAll(text, "\n", "\r\n"), "\r\n.", "\r\n..")
+	_, said, err := r.client.Command(wire+".", 240)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, id, found := strings.Cut(said, "<")
+	if !found {
+		r.t.Fatalf("no message-id in %q", said)
+	}
+	return "<" + id
+}
+
+// Await waits until an article in group says words, and returns it.
+func (r *Reader) Await(group, words string) (mail.Header, string) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	defer cancel()
+	for {
+		info, err := r.client.Group(group)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for n := info.High; n >= info.Low && n > 0; n-- {
+			if header, body, err := r.article(n); err == nil && strings.Contains(body, words) {
+				return header, body
+			}
+		}
+		select {
+		case <-ctx.Done():
+			r.t.Fatal(fmt.Errorf("%q did not come to %s: %w", words, group, ctx.Err()))
+		case <-time.After(look):
+		}
+	}
+}
+
+func (r *Reader) article(n int64) (mail.Header, string, error) {
+	_, _, text, err := r.client.Article(strconv.FormatInt(n, 10))
+	if err != nil {
+		return nil, "", err
+	}
+	whole, err := io.ReadAll(text)
+	if err != nil {
+		return nil, "", err
+	}
+	m, err := mail.ReadMessage(bytes.NewReader(whole))
+	if err != nil {
+		return nil, "", err
+	}
+	body, err := io.ReadAll(m.Body)
+	return m.Header, string(body), err
+}

@@ -1,0 +1,81 @@
+package harness
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+// Domain is the name of the gateways under test.
+const Domain = "gw.example"
+
+// A Setting is a line of the configuration that a test wants otherwise. Value
+// is written as TOML has it, with the quotes of a string.
+type Setting struct{ Key, Value string }
+
+// groups is what is added to the groups that a new gateway starts with.
+const groups = `
+[[group]]
+name        = "misc.test"
+description = "Try things out"
+`
+
+// initialise lets the gateway write its configuration and make its keys in
+// folder, as its operator would, and changes some lines. It returns the path of
+// the configuration.
+func initialise(t testing.TB, folder string, settings []Setting) string {
+	t.Helper()
+	path := filepath.Join(folder, "restanted.toml")
+	run(t, "init", "--domain", Domain, "--config", path)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(text, groups...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	change(t, path, append([]Setting{
+		{"epoch_length", `"1h"`}, {"batch_interval", `"1s"`},
+	}, settings...)...)
+	return path
+}
+
+// change rewrites lines of a configuration.
+func change(t testing.TB, path string, settings ...Setting) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range settings {
+		line := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(s.Key) + ` *=.*$`)
+		if n := len(line.FindAll(text, -1)); n != 1 {
+			t.Fatalf("the configuration has %d lines for %s, want 1", n, s.Key)
+		}
+		text = line.ReplaceAllLiteral(text, fmt.Appendf(nil, "%s = %s", s.Key, s.Value))
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs the gateway's program for a task that ends by itself and returns
+// what it printed.
+func run(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), program(t), args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("restanted %s: %v\n%s", args[0], err, out)
+	}
+	return string(bytes.TrimSpace(out))
+}
+
+// Passphrase returns a new passphrase that the gateway itself made up.
+func Passphrase(t testing.TB) string {
+	t.Helper()
+	return run(t, "passphrase")
+}
