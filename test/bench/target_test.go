@@ -1,0 +1,141 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/test/harness"
+)
+
+func TestMain(m *testing.M) {
+	if outside() {
+		os.Exit(m.Run())
+	}
+	os.Exit(harness.Main(m))
+}
+
+// outside says whether the server measured is one that runs already.
+func outside() bool { return os.Getenv("NEWS_BENCH_READER") != "" || os.Getenv("NEWS_BENCH_FEED") != "" }
+
+// A target is the server that is measured.
+type target struct {
+	reader, feed string  // addresses; feed is "" where there is none
+	process      process // 0 where it is not known
+	group        string
+	articles     int // how many are read
+	idle         int // connections
+	press        *press
+	buffers      nntp.Buffers
+}
+
+// open finds the server that the environment names, or starts a gateway.
+func open(b *testing.B) *target {
+	b.Helper()
+	t := &target{
+		reader: os.Getenv("NEWS_BENCH_READER"), feed: os.Getenv("NEWS_BENCH_FEED"),
+		process: process(number(b, "NEWS_BENCH_PID", 0)),
+		group:   "misc.test",
+		press:   newPress(),
+	}
+	if group := os.Getenv("NEWS_BENCH_GROUP"); group != "" {
+		t.group = group
+	}
+	t.articles = number(b, "NEWS_BENCH_ARTICLES", 10_000)
+	t.idle = number(b, "NEWS_BENCH_IDLE", 10_000)
+	switch {
+	case !outside():
+		t.startGateway(b)
+	case t.reader == "":
+		t.reader = t.feed
+	}
+	return t
+}
+
+func (t *target) startGateway(b *testing.B) {
+	b.Helper()
+	g := harness.Start(b, harness.Setting{Key: "connections", Value: strconv.Itoa(t.idle + 100)})
+	t.reader, t.feed, t.process = g.Address, g.Address, process(g.PID())
+}
+
+func number(b *testing.B, variable string, otherwise int) int {
+	b.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		b.Fatalf("%s is not a number above 0", variable)
+	}
+	return n
+}
+
+// needFeed skips the benchmark where no peer's address was given.
+func (t *target) needFeed(b *testing.B) {
+	b.Helper()
+	if t.feed == "" {
+		b.Skip("NEWS_BENCH_FEED is not set")
+	}
+}
+
+// An entry is an article of the benchmarks' group.
+type entry struct{ number, id string }
+
+// fill returns as many articles as are read, the newest of the group, and feeds
+// what the group has less of them.
+func (t *target) fill(b *testing.B) []entry {
+	b.Helper()
+	held := t.list(b)
+	if missing := t.articles - len(held); missing > 0 {
+		if t.feed == "" {
+			b.Fatalf("%s holds %d articles, not %d, and NEWS_BENCH_FEED is not set", t.group, len(held), t.articles)
+		}
+		c := t.dialPeer(b)
+		if err := c.takeThis(t.press, newForm(t.press, t.group, 2<<10), missing); err != nil {
+			b.Fatal(err)
+		}
+		held = t.list(b)
+	}
+	if len(held) < t.articles {
+		b.Fatalf("%s holds %d articles, and was fed %d", t.group, len(held), t.articles)
+	}
+	return held[len(held)-t.articles:]
+}
+
+// entryOf reads an overview line (RFC 3977, Section 8.3.2).
+func entryOf(line []byte) entry {
+	fields := bytes.SplitN(line, []byte("\t"), 6)
+	if len(fields) < 6 {
+		return entry{}
+	}
+	return entry{number: string(fields[0]), id: string(fields[4])}
+}
+
+// list returns the articles of the group, in order.
+func (t *target) list(b *testing.B) []entry {
+	b.Helper()
+	c := t.dialReader(b)
+	err := c.ask(fmt.Sprintf("XOVER 1-%d", pool.MaxNumber), nntp.CodeOverview)
+	var none unexpectedReply
+	if errors.As(err, &none) && (none.Code == nntp.CodeNoCurrent || none.Code == nntp.CodeNoSuchNumber) {
+		return nil
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	block, err := c.block()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var held []entry
+	for line := range block.Lines() {
+		held = append(held, entryOf(line))
+	}
+	return held
+}
