@@ -19,8 +19,9 @@
 //	                     has less of them is fed first
 //	NEWS_BENCH_IDLE      idle connections opened, 10000 by default
 //
-// Where only a reader's address is given, what needs a peer's is skipped. The
-// benchmarks leave articles behind in the group.
+// Where only one of the two addresses is given it stands for both. What needs
+// articles taken by TAKETHIS is skipped where the server takes none from here.
+// The benchmarks leave articles behind in the group.
 //
 // Beside the usual figures the benchmarks report, per article, line or command,
 // the CPU time that the server took (server-µs) and that this process took

@@ -21,11 +21,13 @@ func TestMain(m *testing.M) {
 }
 
 // outside says whether the server measured is one that runs already.
-func outside() bool { return os.Getenv("NEWS_BENCH_READER") != "" || os.Getenv("NEWS_BENCH_FEED") != "" }
+func outside() bool {
+	return os.Getenv("NEWS_BENCH_READER") != "" || os.Getenv("NEWS_BENCH_FEED") != ""
+}
 
 // A target is the server that is measured.
 type target struct {
-	reader, feed string  // addresses; feed is "" where there is none
+	reader, feed string  // addresses
 	process      process // 0 where it is not known
 	group        string
 	articles     int // how many are read
@@ -53,6 +55,8 @@ func open(b *testing.B) *target {
 		t.startGateway(b)
 	case t.reader == "":
 		t.reader = t.feed
+	case t.feed == "":
+		t.feed = t.reader
 	}
 	return t
 }
@@ -76,12 +80,32 @@ func number(b *testing.B, variable string, otherwise int) int {
 	return n
 }
 
-// needFeed skips the benchmark where no peer's address was given.
+// needFeed skips the benchmark where the server takes no feed from here.
 func (t *target) needFeed(b *testing.B) {
 	b.Helper()
-	if t.feed == "" {
-		b.Skip("NEWS_BENCH_FEED is not set")
+	if !t.streams(b) {
+		b.Skip("there is no address that takes articles by TAKETHIS from here")
 	}
+}
+
+// streams says whether the server takes articles as peers send them (RFC 4644,
+// Section 2.1).
+func (t *target) streams(b *testing.B) bool {
+	b.Helper()
+	c := t.dial(b, t.feed)
+	if err := c.ask("CAPABILITIES", nntp.CodeCapabilities); err != nil {
+		b.Fatal(err)
+	}
+	capabilities, err := c.block()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range capabilities.Lines() {
+		if string(line) == "STREAMING" {
+			return true
+		}
+	}
+	return false
 }
 
 // An entry is an article of the benchmarks' group.
@@ -93,8 +117,8 @@ func (t *target) fill(b *testing.B) []entry {
 	b.Helper()
 	held := t.list(b)
 	if missing := t.articles - len(held); missing > 0 {
-		if t.feed == "" {
-			b.Fatalf("%s holds %d articles, not %d, and NEWS_BENCH_FEED is not set", t.group, len(held), t.articles)
+		if !t.streams(b) {
+			b.Skipf("%s holds %d articles, not %d, and takes none by TAKETHIS from here", t.group, len(held), t.articles)
 		}
 		c := t.dialPeer(b)
 		if err := c.takeThis(t.press, newForm(t.press, t.group, 2<<10), missing); err != nil {
