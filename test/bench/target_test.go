@@ -111,8 +111,9 @@ func (t *target) streams(b *testing.B) bool {
 // An entry is an article of the benchmarks' group.
 type entry struct{ number, id string }
 
-// fill returns as many articles as are read, the newest of the group, and feeds
-// what the group has less of them.
+// fill returns as many articles as are read, the oldest of the group, and feeds
+// what the group has less of them. The oldest stay the same when the benchmarks
+// run again and leave more behind.
 func (t *target) fill(b *testing.B) []entry {
 	b.Helper()
 	held := t.list(b)
@@ -129,7 +130,7 @@ func (t *target) fill(b *testing.B) []entry {
 	if len(held) < t.articles {
 		b.Fatalf("%s holds %d articles, and was fed %d", t.group, len(held), t.articles)
 	}
-	return held[len(held)-t.articles:]
+	return held[:t.articles]
 }
 
 // entryOf reads an overview line (RFC 3977, Section 8.3.2).
