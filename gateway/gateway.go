@@ -82,12 +82,17 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 			err = errors.Join(err, g.Close())
 		}
 	}()
-	if g.keys, err = keyring.Open(KeyDir(s.Data), s.Domain, s.KeyPolicy()); err != nil {
+	if err := keyring.Check(KeyDir(s.Data)); err != nil {
 		return nil, fmt.Errorf("open the keys: %w", err)
 	}
-	g.store, err = disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
+	// The store first: it has the lock on the folder, the keys in it included.
+	store, err := disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	g.store = store
+	if g.keys, err = keyring.Open(KeyDir(s.Data), s.Domain, s.KeyPolicy()); err != nil {
+		return nil, fmt.Errorf("open the keys: %w", err)
 	}
 	if g.queue, err = batch.OpenQueue(filepath.Join(s.Data, "queue"), s.Batches); err != nil {
 		return nil, fmt.Errorf("open the queue: %w", err)
@@ -105,7 +110,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g.sessions = session.New(session.Options{
 		Store: g.store, Office: g.office(s),
 		Name: s.Domain, Version: s.Version,
-		Posting: true, MayLogin: s.MayLogin,
+		Posting: true, MayLogin: s.MayLogin, Subscriptions: subscriptions(s.Groups),
 		MaxArticle: s.MaxArticle, IdleTimeout: s.Idle,
 		Logger: s.Logger,
 	})
@@ -118,6 +123,16 @@ func (g *Gateway) office(s Settings) front {
 		Keys: g.keys, Queue: g.queue, Store: g.store,
 		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins,
 	})}
+}
+
+// subscriptions is what a new reader is told to subscribe to: the groups that
+// people talk in, and the two of her own.
+func subscriptions(groups []pool.GroupInfo) []pool.Group {
+	names := make([]pool.Group, len(groups))
+	for i, info := range groups {
+		names[i] = info.Name
+	}
+	return append(names, office.Inbox, office.Sent)
 }
 
 // setGroups makes the gateway's own groups and those of the settings, and hides

@@ -95,8 +95,10 @@ func checkCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(gateway.KeyDir(conf.Data)); err != nil {
+		if err := keyring.Check(gateway.KeyDir(conf.Data)); errors.Is(err, keyring.ErrNoKeys) {
 			return fmt.Errorf("%s is right, but there are no keys in %s: run restanted init, or bring the keys back", *path, gateway.KeyDir(conf.Data))
+		} else if err != nil {
+			return err
 		}
 		fmt.Fprintf(c.OutOrStdout(), "%s is right\n", *path)
 		return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/entry"
 	"github.com/restante/restante/pool/memory"
+	"github.com/restante/restante/pool/record/recordtest"
 )
 
 const (
@@ -270,6 +271,42 @@ func TestBooking_backlogIsBounded(t *testing.T) {
 	})
 }
 
+func TestBooking_aFullMailboxIsAnotherErrorThanAFullQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		p := somebody()
+		b.send(p, shape.Slots*shape.Backlog)
+		booking := b.queue.Begin()
+		defer booking.Drop()
+		if _, err := booking.Entries(1, p.blinder); !errors.Is(err, ErrMailbox) {
+			t.Errorf("its own slots are taken: got %v, want ErrMailbox", err)
+		}
+		if _, err := booking.Entries(shape.Slots*shape.Backlog, somebody().blinder); err != nil {
+			t.Errorf("another mailbox: %v", err)
+		}
+		if _, err := booking.Entries(1, p.blinder); !errors.Is(err, ErrBacklog) {
+			t.Errorf("everything is taken: got %v, want ErrBacklog", err)
+		}
+	})
+}
+
+func TestRelease_postsOutliveTheRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.post("one")
+		b.send(somebody(), 1)
+		time.Sleep(100 * time.Hour) // down for longer than any entry lives
+		b.reopen()
+		b.releaseDue()
+		if got := b.count(cards); got != 1 {
+			t.Errorf("%d public posts after a long downtime, want the one accepted", got)
+		}
+		if n := b.queue.Waiting(); n != 0 {
+			t.Errorf("%d deposits wait for batches long past", n)
+		}
+	})
+}
+
 func TestRelease_waitsForABookingUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -476,6 +513,76 @@ func TestDue_leavesOutWhatNobodyCouldFetch(t *testing.T) {
 		first, last := b.rel.Due(time.Now())
 		if got, want := last-first, uint64(2*60); got < want || got > want+60 {
 			t.Errorf("%d batches are due after a hundred epochs, want those of the retained ones", got)
+		}
+	})
+}
+
+func TestDeposit_thatFailedInASyncKeepsItsSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		faults := &recordtest.Faults{}
+		if err := b.queue.Close(); err != nil {
+			t.Fatal(err)
+		}
+		q, err := openQueue(faults, b.dir, shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.queue, b.rel.Queue = q, q
+		p := somebody()
+		booking := b.queue.Begin()
+		slots, err := booking.Entries(2, p.blinder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payloads := b.payloads(p, slots)
+		faults.Set(recordtest.Fault{Op: recordtest.Sync, Err: errors.New("the disk is failing"), Once: true})
+		if err := booking.Deposit(t.Context(), payloads, nil); !errors.Is(err, pool.ErrReadOnly) {
+			t.Fatalf("got %v, want ErrReadOnly", err)
+		}
+		booking.Drop()
+		nextBatch()
+		b.releaseDue() // this one had the failed deposit; a new file takes the next
+		for range 4 {
+			b.send(p, 2)
+		}
+		b.reopen() // whatever the failed sync left on the disk is read now
+		for range 4 {
+			nextBatch()
+			b.releaseDue()
+		}
+		if got, want := b.count(poolGroup), 5*shape.Size; got != want {
+			t.Errorf("%d entries in five batches, want %d", got, want)
+		}
+	})
+}
+
+func TestDeposit_slotsOfAFailedOneAreNotGivenToAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		if err := b.queue.Close(); err != nil {
+			t.Fatal(err)
+		}
+		faults := &recordtest.Faults{}
+		q, err := openQueue(faults, b.dir, shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.queue = q
+		p := somebody()
+		booking := b.queue.Begin()
+		failed, err := booking.Entries(1, p.blinder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag := failed[0].Tag
+		faults.Set(recordtest.Fault{Op: recordtest.Sync, Err: errors.New("the disk is failing"), Once: true})
+		if err := booking.Deposit(t.Context(), b.payloads(p, failed), nil); err == nil {
+			t.Fatal("the fault did not strike")
+		}
+		again, err := b.queue.Begin().Entries(1, p.blinder)
+		if err != nil || again[0].Tag == tag {
+			t.Errorf("the same slot was given out again, %v", err)
 		}
 	})
 }

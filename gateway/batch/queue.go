@@ -8,7 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 // The errors of a [Queue].
 var (
 	ErrBacklog = errors.New("the coming batches are full")
+	ErrMailbox = errors.New("the mailbox's slots in the coming batches are full")
 	ErrClosed  = errors.New("the queue is closed")
 )
 
@@ -76,16 +79,22 @@ func (q *Queue) Begin() *Booking { return &Booking{queue: q} }
 
 // Entries books slots for n more entries of one mailbox, in the first batches
 // that have room: a mailbox's first entry in a batch is slot 0, its second slot
-// 1, up to the slots of the shape. It returns [ErrBacklog] when they are too
-// far off.
+// 1, up to the slots of the shape. When there are too few it returns
+// [ErrBacklog] if a mailbox that nothing waits for would not have got them
+// either, and [ErrMailbox] otherwise: that is a fact about the mailbox, and
+// nobody may be told.
 func (b *Booking) Entries(n int, mailbox Blinder) ([]Slot, error) {
 	q := b.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	before, first := len(b.slots), q.next()
+	if !q.fits(first, n) {
+		return nil, ErrBacklog
+	}
 	for batch := first; len(b.slots) < before+n; batch++ {
 		if batch >= first+uint64(q.shape.Backlog) {
-			return nil, ErrBacklog
+			q.unbook(b, before)
+			return nil, ErrMailbox
 		}
 		if err := q.book(b, batch, before+n, mailbox); err != nil {
 			return nil, err
@@ -117,6 +126,19 @@ func (q *Queue) book(b *Booking, batch uint64, n int, mailbox Blinder) error {
 	return nil
 }
 
+// fits says whether a mailbox that nothing waits for would get n slots in the
+// batches from first on.
+func (q *Queue) fits(first uint64, n int) bool {
+	for batch := first; batch < first+uint64(q.shape.Backlog) && n > 0; batch++ {
+		taken := 0
+		if p := q.batches[batch]; p != nil {
+			taken = len(p.booked)
+		}
+		n -= min(q.shape.Slots, q.shape.Size-min(taken, q.shape.Size))
+	}
+	return n <= 0
+}
+
 // Post books a place for one public post in the next batch, and returns when
 // that is released.
 func (b *Booking) Post() time.Time {
@@ -138,20 +160,28 @@ func (b *Booking) Deposit(ctx context.Context, payloads [][]byte, post []byte) e
 	if b.post != 0 {
 		items = append(items, item{kind: kindPost, batch: b.post, data: post})
 	}
+	if len(items) == 0 {
+		return nil
+	}
 	q := b.queue
-	if err := q.log.append(ctx, items); err != nil {
+	err := q.log.append(ctx, items)
+	if err != nil && !errors.Is(err, pool.ErrReadOnly) {
 		return err
 	}
+	// A deposit that failed in a sync may be on the disk all the same, and be
+	// found there after a restart: its slots are not given to anybody else.
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, it := range items {
 		p := q.batches[it.batch]
-		p.items = append(p.items, it)
+		if err == nil {
+			p.items = append(p.items, it)
+		}
 		p.unready--
 	}
 	b.slots, b.post = nil, 0
 	q.changed.Broadcast()
-	return nil
+	return err
 }
 
 // Drop gives back a booking that was not deposited. On one that was, it does
@@ -160,25 +190,30 @@ func (b *Booking) Drop() {
 	q := b.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.unbook(b)
+	q.unbook(b, 0)
+	if b.post != 0 {
+		q.batches[b.post].unready--
+		b.post = 0
+	}
+	q.changed.Broadcast()
 }
 
-func (q *Queue) unbook(b *Booking) {
-	for _, s := range b.slots {
+// unbook gives back a booking's slots from the one numbered from on.
+func (q *Queue) unbook(b *Booking, from int) {
+	for _, s := range b.slots[from:] {
 		p := q.batches[s.Batch]
 		delete(p.booked, s.Tag)
 		p.unready--
 	}
-	if b.post != 0 {
-		q.batches[b.post].unready--
-	}
-	b.slots, b.post = nil, 0
+	b.slots = b.slots[:from]
 	q.changed.Broadcast()
 }
 
 // OpenQueue opens the queue in dir, which it makes if there is none, with every
 // deposit that is accepted and not yet released.
-func OpenQueue(dir string, shape Shape) (*Queue, error) {
+func OpenQueue(dir string, shape Shape) (*Queue, error) { return openQueue(record.OS{}, dir, shape) }
+
+func openQueue(fs record.Opener, dir string, shape Shape) (*Queue, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the queue: %w", err)
 	}
@@ -186,7 +221,7 @@ func OpenQueue(dir string, shape Shape) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, items, err := openDeposits(record.OS{}, dir)
+	log, items, err := openDeposits(fs, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -246,28 +281,36 @@ func (q *Queue) Released() uint64 {
 }
 
 // collect closes a batch and returns what was deposited for it, once every
-// booking in it is settled.
+// booking in it is settled. Public posts of earlier batches that never left come
+// with it: those batches were passed over because nobody could fetch their
+// entries any more.
 func (q *Queue) collect(batch uint64) []item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.open = max(q.open, batch+1)
-	for {
-		p := q.batches[batch]
-		if p == nil {
-			return nil
+	var items []item
+	for _, b := range slices.Sorted(maps.Keys(q.batches)) {
+		if b > batch {
+			break
 		}
-		if p.unready == 0 {
-			return p.items
+		p := q.batches[b]
+		for p.unready > 0 {
+			q.changed.Wait()
 		}
-		q.changed.Wait()
+		for _, it := range p.items {
+			if b == batch || it.kind == kindPost {
+				items = append(items, it)
+			}
+		}
 	}
+	return items
 }
 
-// settle forgets a batch that is in the store.
+// settle forgets a batch that is in the store, and those before it.
 func (q *Queue) settle(batch uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.released = max(q.released, batch)
 	q.open = max(q.open, batch+1)
-	delete(q.batches, batch)
+	maps.DeleteFunc(q.batches, func(b uint64, _ *pending) bool { return b <= batch })
 }

@@ -77,7 +77,15 @@ func Create(dir, domain string, policy Policy, now time.Time) error {
 	return err
 }
 
-// Open reads the keys in dir. It returns [ErrNoKeys] when there are none, and
+// Check says whether there are keys in dir: [ErrNoKeys] when there are none. It
+// changes nothing.
+func Check(dir string) error {
+	_, _, err := folder(dir).read(signFile)
+	return err
+}
+
+// Open reads the keys in dir, and ends what a crash left half done. One process
+// at a time may have them open. It returns [ErrNoKeys] when there are none, and
 // [ErrDamage] when a file can't be read. Call [Ring.Advance] before use.
 func Open(dir, domain string, policy Policy) (*Ring, error) {
 	f := folder(dir)

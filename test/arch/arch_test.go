@@ -41,7 +41,8 @@ var rooms = map[string][]string{
 		"pool", "pool/article", "pool/record",
 		"github.com/gofrs/flock", "github.com/rs/zerolog", "github.com/syndtr/goleveldb/leveldb", "golang.org/x/sys/unix",
 	},
-	"pool/pooltest": {"pool", "pool/article", "github.com/google/go-cmp/cmp"},
+	"pool/record/recordtest": {"pool/record"},
+	"pool/pooltest":          {"pool", "pool/article", "github.com/google/go-cmp/cmp"},
 
 	"crypto/identity": {
 		"golang.org/x/crypto/argon2", "github.com/ccojocar/zxcvbn-go", "github.com/sethvargo/go-diceware/diceware",
@@ -159,7 +160,7 @@ func TestImports_runDownward(t *testing.T) {
 			if top == "config" && !strings.HasPrefix(name, "cmd/") {
 				t.Errorf("%s imports config, which is for cmd alone", name)
 			}
-			if top == "test" || inside == "pool/pooltest" {
+			if top == "test" || inside == "pool/pooltest" || inside == "pool/record/recordtest" {
 				t.Errorf("%s imports %s, which is for tests", name, inside)
 			}
 		}
