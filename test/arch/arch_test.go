@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"errors"
 	"go/build"
 	"io/fs"
 	"os"
@@ -93,7 +94,8 @@ func packages(t *testing.T) map[string][]string {
 		context := build.Default
 		context.UseAllFiles = true
 		p, err := context.ImportDir(path, 0)
-		if _, none := err.(*build.NoGoError); none || err == nil && len(p.GoFiles) == 0 {
+		var none *build.NoGoError
+		if errors.As(err, &none) || err == nil && len(p.GoFiles) == 0 {
 			return nil
 		} else if err != nil {
 			return err
