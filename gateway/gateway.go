@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -55,6 +56,8 @@ type Gateway struct {
 	queue    *batch.Queue
 	releaser *batch.Releaser
 	sessions *session.Server
+
+	refusedPosts atomic.Int64 // since the last round, for a fault of ours
 
 	domain      string
 	calendar    pool.Calendar
@@ -105,7 +108,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	}
 	g.releaser = &batch.Releaser{
 		Queue: g.queue, Store: g.store, Signer: g.keys.Signer(),
-		Domain: s.Domain, Group: s.PoolGroup,
+		Domain: s.Domain, Group: s.PoolGroup, Log: s.Logger,
 	}
 	g.sessions = session.New(session.Options{
 		Store: g.store, Office: g.office(s),
@@ -118,7 +121,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 }
 
 func (g *Gateway) office(s Settings) front {
-	return front{office.New(office.Options{
+	return front{&g.refusedPosts, office.New(office.Options{
 		Domain: s.Domain, Group: s.PoolGroup, Calendar: s.Batches.Calendar, Slots: s.Batches.Slots,
 		Keys: g.keys, Queue: g.queue, Store: g.store,
 		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins,
@@ -144,6 +147,9 @@ func (g *Gateway) setGroups(ctx context.Context, s Settings) error {
 		{Name: keysGroup, Description: "The gateway's public keys, signed", Posting: pool.PostingDenied},
 		{Name: office.Reply, Description: "Always empty: a followup here goes to the author's private inbox", Posting: pool.PostingAllowed},
 	}, s.Groups...)
+	if err := g.samePool(ctx, s.PoolGroup); err != nil {
+		return err
+	}
 	wanted := make(map[pool.Group]bool)
 	for _, info := range groups {
 		wanted[info.Name] = true
@@ -165,6 +171,25 @@ func (g *Gateway) setGroups(ctx context.Context, s Settings) error {
 		}
 	}
 	return nil
+}
+
+// ErrPoolGroup is a data folder whose entries lie in another group than the one
+// configured.
+var ErrPoolGroup = errors.New("the pool's group is not the one that the entries are in: put pool.group back")
+
+// samePool checks that batches released before are in the pool's group. In
+// another group retained mail would be found by nobody.
+func (g *Gateway) samePool(ctx context.Context, name pool.Group) error {
+	manifest, err := g.store.Group(ctx, batch.Manifest)
+	if errors.Is(err, pool.ErrNoGroup) || err == nil && manifest.High == 0 {
+		return nil // nothing was ever released
+	} else if err != nil {
+		return err
+	}
+	if _, err := g.store.Group(ctx, name); errors.Is(err, pool.ErrNoGroup) {
+		return ErrPoolGroup
+	}
+	return err
 }
 
 // Close closes what Open opened.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,7 +42,9 @@ func (g *Gateway) listen(ctx context.Context, listener net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("take connections: %w", err)
 		case err != nil: // too many open files, say: it passes
-			g.log.Error().Err(err).Msg("can't take connections just now")
+			var number syscall.Errno // the error itself names the address
+			_ = errors.As(err, &number)
+			g.log.Error().Int("errno", int(number)).Msg("can't take connections just now")
 			pause(ctx)
 			continue
 		}

@@ -87,7 +87,7 @@ func demoSettings(folder string) (gateway.Settings, error) {
 		{Name: "restante.test", Description: "Try things out", Posting: "y"},
 	}
 	s := settings(conf, zerolog.Nop())
-	err := keyring.Create(gateway.KeyDir(s.Data), s.Domain, s.KeyPolicy(), time.Now())
+	err := keyring.Create(gateway.KeyDir(s.Data))
 	return s, err
 }
 

@@ -6,9 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/restante/restante/config"
@@ -65,9 +63,7 @@ func initialise(path, domain string) (string, error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s is there already and is not overwritten: remove it first, or name another file with --config", path)
 	}
-	conf.Data = data
-	s := settings(conf, zerolog.Nop())
-	err = keyring.Create(gateway.KeyDir(data), domain, s.KeyPolicy(), time.Now())
+	err = keyring.Create(gateway.KeyDir(data))
 	if errors.Is(err, keyring.ErrExists) {
 		return "", fmt.Errorf("%s holds a gateway's keys already, which are never overwritten: move the folder away, or write the configuration elsewhere", gateway.KeyDir(data))
 	} else if err != nil {

@@ -5,7 +5,6 @@
 package batch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,9 +28,11 @@ var (
 // Shape is the published size of a batch, and how far ahead one may be booked.
 type Shape struct {
 	Calendar pool.Calendar
-	Size     int // entries in every batch
-	Slots    int // most entries of one mailbox in a batch
-	Backlog  int // batches ahead that may be booked
+	Size     int    // entries in every batch
+	Slots    int    // most entries of one mailbox in a batch
+	Backlog  int    // batches ahead that may be booked
+	Posts    int    // octets of public posts that may wait for the next batch
+	Reserve  uint64 // octets of the disk that stay free: nothing is accepted below it
 }
 
 // A Queue holds accepted deposits until their batch is due. Its methods may be
@@ -46,6 +47,7 @@ type Queue struct {
 	open     uint64              // first batch that takes bookings
 	released uint64              // last batch released
 	batches  map[uint64]*pending // those that hold or await something
+	posts    int                 // octets of public posts booked or waiting
 }
 
 // pending is what is known of a batch before its release.
@@ -53,160 +55,7 @@ type pending struct {
 	booked  map[blind.Tag]bool // tags taken, deposited or not
 	unready int                // bookings neither deposited nor dropped
 	items   []item             // deposited
-}
-
-// A Booking is places in coming batches for one deposit: a slot for each pool
-// entry, and perhaps a place for a public post. It must be settled, by Deposit
-// or Drop, and soon: its batches wait for it.
-type Booking struct {
-	queue *Queue
-	slots []Slot // in the order of the entries
-	post  uint64 // batch of the public post, or 0
-}
-
-// A Slot is one place in one batch, for one entry of one mailbox.
-type Slot struct {
-	Batch uint64
-	Tag   blind.Tag
-	Blind *blind.Blinded // the mailbox's server-blinded ID in the batch's epoch
-}
-
-// Blinder returns a mailbox's server-blinded ID in an epoch.
-type Blinder func(epoch uint64) (*blind.Blinded, error)
-
-// Begin returns an empty booking.
-func (q *Queue) Begin() *Booking { return &Booking{queue: q} }
-
-// Entries books slots for n more entries of one mailbox, in the first batches
-// that have room: a mailbox's first entry in a batch is slot 0, its second slot
-// 1, up to the slots of the shape. When there are too few it returns
-// [ErrBacklog] if a mailbox that nothing waits for would not have got them
-// either, and [ErrMailbox] otherwise: that is a fact about the mailbox, and
-// nobody may be told.
-func (b *Booking) Entries(n int, mailbox Blinder) ([]Slot, error) {
-	q := b.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	before, first := len(b.slots), q.next()
-	if !q.fits(first, n) {
-		return nil, ErrBacklog
-	}
-	for batch := first; len(b.slots) < before+n; batch++ {
-		if batch >= first+uint64(q.shape.Backlog) {
-			q.unbook(b, before)
-			return nil, ErrMailbox
-		}
-		if err := q.book(b, batch, before+n, mailbox); err != nil {
-			return nil, err
-		}
-	}
-	return b.slots[before:], nil
-}
-
-// book books what a booking still lacks of n slots in one batch, as far as that
-// has room.
-func (q *Queue) book(b *Booking, batch uint64, n int, mailbox Blinder) error {
-	p := q.at(batch)
-	if len(p.booked) >= q.shape.Size {
-		return nil
-	}
-	id, err := mailbox(q.shape.Calendar.EpochOf(batch))
-	if err != nil {
-		return err
-	}
-	for s := 0; s < q.shape.Slots && len(b.slots) < n && len(p.booked) < q.shape.Size; s++ {
-		tag := id.Tag(batch, uint16(s))
-		if p.booked[tag] {
-			continue
-		}
-		p.booked[tag] = true
-		p.unready++
-		b.slots = append(b.slots, Slot{Batch: batch, Tag: tag, Blind: id})
-	}
-	return nil
-}
-
-// fits says whether a mailbox that nothing waits for would get n slots in the
-// batches from first on.
-func (q *Queue) fits(first uint64, n int) bool {
-	for batch := first; batch < first+uint64(q.shape.Backlog) && n > 0; batch++ {
-		taken := 0
-		if p := q.batches[batch]; p != nil {
-			taken = len(p.booked)
-		}
-		n -= min(q.shape.Slots, q.shape.Size-min(taken, q.shape.Size))
-	}
-	return n <= 0
-}
-
-// Post books a place for one public post in the next batch, and returns when
-// that is released.
-func (b *Booking) Post() time.Time {
-	q := b.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	b.post = q.next()
-	q.at(b.post).unready++
-	return q.shape.Calendar.Start(b.post)
-}
-
-// Deposit puts one payload for each booked slot, in their order, and the text of
-// the booked public post on stable storage. All of it is kept or none.
-func (b *Booking) Deposit(ctx context.Context, payloads [][]byte, post []byte) error {
-	items := make([]item, 0, len(b.slots)+1)
-	for i, s := range b.slots {
-		items = append(items, item{kind: kindEntry, batch: s.Batch, tag: s.Tag, data: payloads[i]})
-	}
-	if b.post != 0 {
-		items = append(items, item{kind: kindPost, batch: b.post, data: post})
-	}
-	if len(items) == 0 {
-		return nil
-	}
-	q := b.queue
-	err := q.log.append(ctx, items)
-	if err != nil && !errors.Is(err, pool.ErrReadOnly) {
-		return err
-	}
-	// A deposit that failed in a sync may be on the disk all the same, and be
-	// found there after a restart: its slots are not given to anybody else.
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, it := range items {
-		p := q.batches[it.batch]
-		if err == nil {
-			p.items = append(p.items, it)
-		}
-		p.unready--
-	}
-	b.slots, b.post = nil, 0
-	q.changed.Broadcast()
-	return err
-}
-
-// Drop gives back a booking that was not deposited. On one that was, it does
-// nothing.
-func (b *Booking) Drop() {
-	q := b.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.unbook(b, 0)
-	if b.post != 0 {
-		q.batches[b.post].unready--
-		b.post = 0
-	}
-	q.changed.Broadcast()
-}
-
-// unbook gives back a booking's slots from the one numbered from on.
-func (q *Queue) unbook(b *Booking, from int) {
-	for _, s := range b.slots[from:] {
-		p := q.batches[s.Batch]
-		delete(p.booked, s.Tag)
-		p.unready--
-	}
-	b.slots = b.slots[:from]
-	q.changed.Broadcast()
+	posts   int                // octets of its public posts
 }
 
 // OpenQueue opens the queue in dir, which it makes if there is none, with every
@@ -221,23 +70,53 @@ func openQueue(fs record.Opener, dir string, shape Shape) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, items, err := openDeposits(fs, dir)
+	planned, err := readPlanned(dir)
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{shape: shape, dir: dir, log: log, released: released, open: released + 1, batches: make(map[uint64]*pending)}
+	log, items, err := openDeposits(fs, dir, shape.Reserve)
+	if err != nil {
+		return nil, err
+	}
+	q := &Queue{
+		shape: shape, dir: dir, log: log,
+		released: released, open: max(released, planned) + 1,
+		batches: make(map[uint64]*pending),
+	}
 	q.changed.L = &q.mu
+	q.take(items)
+	if err := log.rotate(q.waiting); err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// take puts items read from disk where they were, but for what was released.
+func (q *Queue) take(items []item) {
 	for _, it := range items {
-		if it.batch <= released {
+		if it.batch <= q.released {
 			continue
 		}
 		p := q.at(it.batch)
 		p.items = append(p.items, it)
 		if it.kind == kindEntry {
 			p.booked[it.tag] = true
+		} else {
+			p.posts += len(it.data)
+			q.posts += len(it.data)
 		}
 	}
-	return q, nil
+}
+
+// waiting returns every item that is accepted and not released.
+func (q *Queue) waiting() []item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var items []item
+	for _, p := range q.batches {
+		items = append(items, p.items...)
+	}
+	return items
 }
 
 // Damaged returns how many places of the queue's files could not be read when
@@ -245,15 +124,7 @@ func openQueue(fs record.Opener, dir string, shape Shape) (*Queue, error) {
 func (q *Queue) Damaged() int { return q.log.damaged }
 
 // Waiting returns how many entries and public posts wait for a batch.
-func (q *Queue) Waiting() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := 0
-	for _, p := range q.batches {
-		n += len(p.items)
-	}
-	return n
-}
+func (q *Queue) Waiting() int { return len(q.waiting()) }
 
 // Close ends the queue. Deposits return [ErrClosed] from then on.
 func (q *Queue) Close() error { return q.log.close() }
@@ -312,5 +183,10 @@ func (q *Queue) settle(batch uint64) {
 	defer q.mu.Unlock()
 	q.released = max(q.released, batch)
 	q.open = max(q.open, batch+1)
-	maps.DeleteFunc(q.batches, func(b uint64, _ *pending) bool { return b <= batch })
+	for b, p := range q.batches {
+		if b <= batch {
+			q.posts -= p.posts
+			delete(q.batches, b)
+		}
+	}
 }

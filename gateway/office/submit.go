@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/restante/restante/crypto/blind"
 	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/crypto/token"
@@ -30,6 +31,11 @@ func (o *Office) submit(ctx context.Context, text []byte, from *Mailbox) (pool.M
 	post, err := article.Parse(text)
 	if err != nil {
 		return "", err
+	}
+	for _, name := range [...]string{"From", "Newsgroups", "Subject", "References", "In-Reply-To", "To", "Followup-To"} {
+		if len(post.Values(name)) > 1 {
+			return "", ErrRepeated // which one goes must not be a guess (RFC 5537, Section 3.5)
+		}
 	}
 	if post.Get("Subject") == "" {
 		return "", ErrNoSubject
@@ -95,8 +101,12 @@ func (o *Office) publish(ctx context.Context, post *article.Article, groups []po
 	}
 	d := o.deposit()
 	defer d.booking.Drop()
+	date, err := d.booking.Post(maxHeader + len(post.Body()))
+	if err != nil {
+		return "", err
+	}
 	names := join(groups)
-	public, err := o.write(post, letter{groups: names, id: id, date: d.booking.Post(), follow: followup(post, groups)})
+	public, err := o.write(post, letter{groups: names, id: id, date: date, follow: followup(post, groups)})
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +122,7 @@ func (o *Office) carried(ctx context.Context, groups []pool.Group) error {
 	known := 0
 	for _, name := range groups {
 		if name == Sent {
-			return ErrClosedGroup
+			return ErrSent
 		}
 		info, err := o.Store.Group(ctx, name)
 		switch {
@@ -242,7 +252,7 @@ func (d *deposit) seal(kind envelope.Kind, content []byte, to recipient) error {
 	}
 	slots, err := d.booking.Entries(len(fragments), d.office.blinder(to.id))
 	if errors.Is(err, batch.ErrMailbox) {
-		return nil // told nobody: whoever sends must not learn how full a mailbox is
+		return d.waste(fragments, to)
 	} else if err != nil {
 		return err
 	}
@@ -252,6 +262,20 @@ func (d *deposit) seal(kind envelope.Kind, content []byte, to recipient) error {
 			return err
 		}
 		d.payloads = append(d.payloads, payload)
+	}
+	return nil
+}
+
+// waste does with a message for a full mailbox all that is done with others, but
+// keep it: neither the answer nor its time may tell how full a mailbox is.
+func (d *deposit) waste(fragments []envelope.Fragment, to recipient) error {
+	for _, f := range fragments {
+		name := blind.RandomTag().MessageID(d.office.Domain)
+		payload, err := envelope.Seal(to.key, blind.RandomBlinded(), name, f)
+		if err != nil {
+			return err
+		}
+		d.booking.Waste(payload)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ var rooms = map[string][]string{
 	"gateway/nntp":    {"pool"},
 	"gateway/session": {"gateway/nntp", "pool", "pool/article", "github.com/rs/zerolog"},
 	"gateway/office":  {"gateway/batch", "pool", "pool/article", "pool/entry", "crypto/..."},
-	"gateway/batch":   {"pool", "pool/article", "pool/entry", "pool/record", "crypto/..."},
+	"gateway/batch":   {"github.com/rs/zerolog", "pool", "pool/article", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/keyring": {"pool", "crypto/..."},
 
 	"pool":         {},
