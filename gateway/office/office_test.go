@@ -461,3 +461,29 @@ func TestSubmit_fullQueueIsToldAndKeepsNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestSubmit_sentAgainIsNotTakenTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		to := b.card("alice", alicePass)
+		letter := "Message-ID: <mine@home.example>\n" + reply(to, "once")
+		first := b.submit(nil, letter)
+		before := b.Queue.Waiting()
+		if again := b.submit(nil, letter); again != first || b.Queue.Waiting() != before {
+			t.Errorf("sent again it was taken again: %d deposits wait, want %d", b.Queue.Waiting(), before)
+		}
+		b.submit(nil, letter+"and more\n")                                    // another body
+		b.submit(b.login("bob", bobPass), letter)                             // another sender
+		b.submit(nil, reply(to, "once"))                                      // without a message-id
+		b.submit(nil, "Message-ID: <other@home.example>\n"+reply(to, "once")) // another one
+		if got, want := b.Queue.Waiting()-before, 5; got != want {
+			t.Errorf("%d more deposits, want %d", got, want)
+		}
+		time.Sleep(2 * time.Hour)
+		b.turn(0)
+		b.submit(nil, letter)
+		if got := b.Queue.Waiting(); got != 1 {
+			t.Errorf("%d deposits wait after two hours, want one", got)
+		}
+	})
+}

@@ -21,7 +21,8 @@ import (
 // login or, when from is nil, from nobody known. When it returns without an
 // error the article is on stable storage under the message-id returned, and
 // leaves with a coming batch. What the sender can mend comes back as a
-// [*pool.Refusal]; nothing was kept then.
+// [*pool.Refusal]; nothing was kept then. The same article sent again, under the
+// message-id that its newsreader gave it, is not taken twice.
 func (o *Office) Submit(ctx context.Context, text []byte, from *Mailbox) (pool.MessageID, error) {
 	id, err := o.submit(ctx, text, from)
 	return id, refuse(err)
@@ -44,6 +45,19 @@ func (o *Office) submit(ctx context.Context, text []byte, from *Mailbox) (pool.M
 	if err != nil {
 		return "", err
 	}
+	sum, named := o.repeats.sum(post, from)
+	if id, ok := o.repeats.seen(sum); named && ok {
+		return id, nil
+	}
+	id, err := o.send(ctx, post, groups, from)
+	if err == nil && named {
+		o.repeats.remember(sum, id)
+	}
+	return id, err
+}
+
+// send takes a post to where it goes.
+func (o *Office) send(ctx context.Context, post *article.Article, groups []pool.Group, from *Mailbox) (pool.MessageID, error) {
 	private := 0
 	for _, g := range groups {
 		if isPrivate(g) {

@@ -8,8 +8,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"github.com/restante/restante/pool"
-	"github.com/restante/restante/pool/record"
 	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/record"
 )
 
 // A filing is one article on its way into the store, and what became of it.
