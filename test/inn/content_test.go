@@ -32,6 +32,7 @@ func newsgroups(now time.Time) []Group {
 		{"diff.nodesc", "", 'y', old},
 		{"diff.odd", "Strange headers \u2013 and a strange description", 'y', old},
 		{"diff.one", "One article", 'y', old},
+		{"diff.peer", "For what peers bring, which nothing here reads", 'y', old},
 		{"diff.plain", "Articles, with two missing in the midst", 'y', old},
 		{"diff.post", "For posts, which nothing here reads", 'y', old},
 	}
