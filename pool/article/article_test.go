@@ -284,6 +284,18 @@ func TestFile_wireForm(t *testing.T) {
 	}
 }
 
+func TestFlatten_keepsFurtherWhiteSpace(t *testing.T) {
+	for raw, want := range map[string]string{
+		" plain": "plain", "tight": "tight", "": "", " ": "",
+		"   three before and two behind  ": "  three before and two behind  ",
+		"\tTAB": " TAB", "\r\n folded at once": "folded at once", " a\r\n\tb\r\n c": "a b c", " a\x00b\rc": "a b c",
+	} {
+		if got := article.Flatten(raw); got != want {
+			t.Errorf("%q: %q, want %q", raw, got, want)
+		}
+	}
+}
+
 func TestHeaderField_ofAHead(t *testing.T) {
 	head := crlf("A: 1", "B: two", "\tfolds\t", " here", "b: second", "Last: x")
 	for name, want := range map[string]string{"a": "1", "B": "two\tfolds\t here", "LAST": "x"} {
