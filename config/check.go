@@ -73,7 +73,7 @@ func (c *checker) login(l Login) {
 	default:
 		c.say("login.plaintext", `unknown: write "never", "loopback" or "always"`)
 	}
-	if l.MinBits < 40 || l.MinBits > 128 {
+	if !(l.MinBits >= 40 && l.MinBits <= 128) { // not a number is neither
 		c.say("login.min_bits", "%g is out of bounds: write a number of bits from 40 to 128", l.MinBits)
 	}
 }
@@ -81,6 +81,8 @@ func (c *checker) login(l Login) {
 func (c *checker) pool(p Pool) {
 	if _, err := pool.ParseGroup(p.Group); err != nil {
 		c.say("pool.group", `not the name of a newsgroup: write one like "restante.pool"`)
+	} else if strings.HasPrefix(p.Group, builtIn) && p.Group != "restante.pool" {
+		c.say("pool.group", "the gateway has another use for that group: write %q", "restante.pool")
 	}
 	interval, epoch := time.Duration(p.BatchInterval), time.Duration(p.EpochLength)
 	switch {
@@ -96,7 +98,8 @@ func (c *checker) pool(p Pool) {
 }
 
 func (c *checker) limits(l Limits) {
-	c.between("limits.article_size", l.ArticleSize, 4096, 512<<20)
+	c.between("limits.article_size", l.ArticleSize, 4096, 16<<20) // an article and its dot-stuffing must fit a record
+	c.between("limits.posts", l.Posts, l.ArticleSize, 1<<32)
 	c.atLeast("limits.connections", l.Connections, 1)
 	c.between("limits.logins", l.Logins, 1, 1024)
 	c.between("limits.backlog", l.Backlog, 1, 1<<20)

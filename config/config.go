@@ -57,6 +57,7 @@ type Limits struct {
 	Idle        Duration `toml:"idle"`         // a connection silent for longer is closed; 10m
 	Logins      int      `toml:"logins"`       // passphrases checked at a time, 64 MiB each; 2
 	Backlog     int      `toml:"backlog"`      // batches ahead that a deposit may have to wait; 288
+	Posts       int      `toml:"posts"`        // octets of public posts that may wait for the next batch; 67108864
 	DiskReserve int64    `toml:"disk_reserve"` // octets of the disk left free: nothing is taken below it; 1073741824
 }
 
@@ -102,6 +103,7 @@ func Default(domain string) Config {
 			Idle:        Duration(10 * time.Minute),
 			Logins:      2,
 			Backlog:     288,
+			Posts:       64 << 20,
 			DiskReserve: 1 << 30,
 		},
 	}

@@ -67,6 +67,8 @@ func TestParse_tellsWhereAndWhat(t *testing.T) {
 		{"group without a name", head + "[[group]]\ndescription = \"x\"\n", `line 2, column 3: group.0: has no name: write name = "misc.test"`},
 		{"two at once", "domain = \"GW\"\n[listen]\nnntp = \"here\"\n", "line 1, column 1: domain: not a domain: write a host name in lower case, like \"news.example.org\"\nline 3, column 1: listen.nntp: not an address with a port"},
 		{"backlog beyond the epoch", head + "[pool]\nepoch_length = \"1h\"\n", "limits.backlog: 288 batches are longer than pool.epoch_length: write 12 or less"},
+		{"not a number", head + "[login]\nmin_bits = nan\n", "line 3, column 1: login.min_bits: NaN is out of bounds"},
+		{"pool in a group with another use", head + "[pool]\ngroup = \"restante.reply\"\n", "line 3, column 1: pool.group: the gateway has another use for that group"},
 		{"life beyond one octet", head + "[pool]\ntoken_life = 300\n", "line 3, column 1: pool.token_life: 300 is out of bounds: write a number from 1 to 127"},
 	}
 	for _, tt := range tests {

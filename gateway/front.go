@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/restante/restante/gateway/office"
 	"github.com/restante/restante/gateway/session"
@@ -11,7 +12,10 @@ import (
 )
 
 // A front is the office as a session sees it.
-type front struct{ *office.Office }
+type front struct {
+	faults *atomic.Int64 // posts refused for a fault of ours
+	*office.Office
+}
 
 var _ session.Office = front{}
 
@@ -30,5 +34,10 @@ func (f front) Login(ctx context.Context, handle, passphrase string) (session.Ma
 // Submit implements [session.Office].
 func (f front) Submit(ctx context.Context, text []byte, from session.Mailbox) (pool.MessageID, error) {
 	m, _ := from.(*office.Mailbox) // nil when nobody is logged in
-	return f.Office.Submit(ctx, text, m)
+	id, err := f.Office.Submit(ctx, text, m)
+	var refusal *pool.Refusal
+	if err != nil && !errors.As(err, &refusal) {
+		f.faults.Add(1)
+	}
+	return id, err
 }

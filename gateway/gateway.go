@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -56,6 +57,8 @@ type Gateway struct {
 	releaser *batch.Releaser
 	sessions *session.Server
 
+	refusedPosts atomic.Int64 // since the last round, for a fault of ours
+
 	domain      string
 	calendar    pool.Calendar
 	connections int
@@ -82,12 +85,17 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 			err = errors.Join(err, g.Close())
 		}
 	}()
-	if g.keys, err = keyring.Open(KeyDir(s.Data), s.Domain, s.KeyPolicy()); err != nil {
+	if err := keyring.Check(KeyDir(s.Data)); err != nil {
 		return nil, fmt.Errorf("open the keys: %w", err)
 	}
-	g.store, err = disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
+	// The store first: it has the lock on the folder, the keys in it included.
+	store, err := disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	g.store = store
+	if g.keys, err = keyring.Open(KeyDir(s.Data), s.Domain, s.KeyPolicy()); err != nil {
+		return nil, fmt.Errorf("open the keys: %w", err)
 	}
 	if g.queue, err = batch.OpenQueue(filepath.Join(s.Data, "queue"), s.Batches); err != nil {
 		return nil, fmt.Errorf("open the queue: %w", err)
@@ -100,12 +108,12 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	}
 	g.releaser = &batch.Releaser{
 		Queue: g.queue, Store: g.store, Signer: g.keys.Signer(),
-		Domain: s.Domain, Group: s.PoolGroup,
+		Domain: s.Domain, Group: s.PoolGroup, Log: s.Logger,
 	}
 	g.sessions = session.New(session.Options{
 		Store: g.store, Office: g.office(s),
 		Name: s.Domain, Version: s.Version,
-		Posting: true, MayLogin: s.MayLogin,
+		Posting: true, MayLogin: s.MayLogin, Subscriptions: subscriptions(s.Groups),
 		MaxArticle: s.MaxArticle, IdleTimeout: s.Idle,
 		Logger: s.Logger,
 	})
@@ -113,11 +121,21 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 }
 
 func (g *Gateway) office(s Settings) front {
-	return front{office.New(office.Options{
+	return front{&g.refusedPosts, office.New(office.Options{
 		Domain: s.Domain, Group: s.PoolGroup, Calendar: s.Batches.Calendar, Slots: s.Batches.Slots,
 		Keys: g.keys, Queue: g.queue, Store: g.store,
 		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins,
 	})}
+}
+
+// subscriptions is what a new reader is told to subscribe to: the groups that
+// people talk in, and the two of her own.
+func subscriptions(groups []pool.GroupInfo) []pool.Group {
+	names := make([]pool.Group, len(groups))
+	for i, info := range groups {
+		names[i] = info.Name
+	}
+	return append(names, office.Inbox, office.Sent)
 }
 
 // setGroups makes the gateway's own groups and those of the settings, and hides
@@ -129,6 +147,9 @@ func (g *Gateway) setGroups(ctx context.Context, s Settings) error {
 		{Name: keysGroup, Description: "The gateway's public keys, signed", Posting: pool.PostingDenied},
 		{Name: office.Reply, Description: "Always empty: a followup here goes to the author's private inbox", Posting: pool.PostingAllowed},
 	}, s.Groups...)
+	if err := g.samePool(ctx, s.PoolGroup); err != nil {
+		return err
+	}
 	wanted := make(map[pool.Group]bool)
 	for _, info := range groups {
 		wanted[info.Name] = true
@@ -150,6 +171,25 @@ func (g *Gateway) setGroups(ctx context.Context, s Settings) error {
 		}
 	}
 	return nil
+}
+
+// ErrPoolGroup is a data folder whose entries lie in another group than the one
+// configured.
+var ErrPoolGroup = errors.New("the pool's group is not the one that the entries are in: put pool.group back")
+
+// samePool checks that batches released before are in the pool's group. In
+// another group retained mail would be found by nobody.
+func (g *Gateway) samePool(ctx context.Context, name pool.Group) error {
+	manifest, err := g.store.Group(ctx, batch.Manifest)
+	if errors.Is(err, pool.ErrNoGroup) || err == nil && manifest.High == 0 {
+		return nil // nothing was ever released
+	} else if err != nil {
+		return err
+	}
+	if _, err := g.store.Group(ctx, name); errors.Is(err, pool.ErrNoGroup) {
+		return ErrPoolGroup
+	}
+	return err
 }
 
 // Close closes what Open opened.

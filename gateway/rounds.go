@@ -10,8 +10,12 @@ import (
 	"github.com/restante/restante/pool/entry"
 )
 
-// retry is how long after a failed round the next one is tried.
-const retry = time.Second
+// retry is how long after a failed round the next one is tried, and complain
+// how often that is logged.
+const (
+	retry    = time.Second
+	complain = time.Minute
+)
 
 // rounds keeps the gateway's rhythm until ctx ends: a round at the start of
 // every batch.
@@ -19,12 +23,19 @@ func (g *Gateway) rounds(ctx context.Context) error {
 	if n := g.queue.Damaged(); n > 0 {
 		g.log.Error().Int("places", n).Msg("accepted deposits can't be read any more: the disk is failing")
 	}
+	var said time.Time
 	for ctx.Err() == nil {
 		now := time.Now()
 		next := g.calendar.Start(g.calendar.Batch(now) + 1)
 		if err := g.round(ctx, now); err != nil && ctx.Err() == nil {
-			g.log.Error().Err(err).Msg("batch not released, trying again")
+			if now.Sub(said) >= complain {
+				g.log.Error().Err(err).Msg("batch not released, trying again every second")
+				said = now
+			}
 			next = now.Add(retry)
+		}
+		if n := g.refusedPosts.Swap(0); n > 0 {
+			g.log.Error().Int64("posts", n).Msg("posts were refused because nothing can be stored")
 		}
 		select {
 		case <-ctx.Done():
@@ -34,11 +45,15 @@ func (g *Gateway) rounds(ctx context.Context) error {
 	return nil
 }
 
-// round brings the keys up to date, releases every batch that is due, and drops
-// what has had its time.
+// round brings the keys up to date, drops what has had its time, and releases
+// every batch that is due. Dropping comes first: it may be what makes room.
 func (g *Gateway) round(ctx context.Context, now time.Time) error {
 	if _, err := g.keys.Advance(now); err != nil {
 		return fmt.Errorf("advance the keys: %w", err)
+	}
+	oldest, _ := g.keys.Retained()
+	if err := g.store.DropBefore(ctx, oldest); err != nil {
+		return fmt.Errorf("drop what has expired: %w", err)
 	}
 	if err := g.publish(ctx, now); err != nil {
 		return fmt.Errorf("publish the directory: %w", err)
@@ -55,8 +70,7 @@ func (g *Gateway) round(ctx context.Context, now time.Time) error {
 	if overdue := int64(last) - int64(first); overdue > 0 {
 		g.log.Info().Int64("batches", overdue).Msg("released what was overdue")
 	}
-	oldest, _ := g.keys.Retained()
-	return g.store.DropBefore(ctx, oldest)
+	return nil
 }
 
 // publish posts the current directory, unless it is posted already.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,12 +35,18 @@ func (g *Gateway) listen(ctx context.Context, listener net.Listener) error {
 	var sessions sync.WaitGroup
 	for {
 		conn, err := listener.Accept()
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
 			open.closeAfter(ctx, &sessions)
-			if ctx.Err() != nil {
-				return nil
-			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("take connections: %w", err)
+		case err != nil: // too many open files, say: it passes
+			var number syscall.Errno // the error itself names the address
+			_ = errors.As(err, &number)
+			g.log.Error().Int("errno", int(number)).Msg("can't take connections just now")
+			pause(ctx)
+			continue
 		}
 		if !open.add(conn, g.connections) {
 			g.turnAway(conn)
@@ -51,6 +58,14 @@ func (g *Gateway) listen(ctx context.Context, listener net.Listener) error {
 				g.log.Debug().Err(err).Msg("connection ended early")
 			}
 		})
+	}
+}
+
+// pause waits a little, or until ctx ends.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(retry):
 	}
 }
 

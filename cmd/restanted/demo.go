@@ -87,7 +87,7 @@ func demoSettings(folder string) (gateway.Settings, error) {
 		{Name: "restante.test", Description: "Try things out", Posting: "y"},
 	}
 	s := settings(conf, zerolog.Nop())
-	err := keyring.Create(gateway.KeyDir(s.Data), s.Domain, s.KeyPolicy(), time.Now())
+	err := keyring.Create(gateway.KeyDir(s.Data))
 	return s, err
 }
 
@@ -96,8 +96,8 @@ func demoSettings(folder string) (gateway.Settings, error) {
 func play(ctx context.Context, out io.Writer, at net.Addr, folder string, once bool) error {
 	t := &teller{out: out, address: at.String(), folder: folder}
 	err := t.story(ctx)
-	if ctx.Err() != nil {
-		return nil // stopped by the person watching
+	if stopped := ctx.Err() != nil; stopped && !once {
+		return nil // by the person watching
 	}
 	if err != nil {
 		return fmt.Errorf("the story stopped at %q: %w", t.step, err)

@@ -36,6 +36,8 @@ func settings(c config.Config, log zerolog.Logger) gateway.Settings {
 			Size:    c.Pool.BatchSize,
 			Slots:   c.Pool.SlotsPerBatch,
 			Backlog: c.Limits.Backlog,
+			Posts:   c.Limits.Posts,
+			Reserve: uint64(c.Limits.DiskReserve),
 		},
 		Groups:      groups,
 		MayLogin:    mayLogin(c.Login.Plaintext),

@@ -6,9 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/restante/restante/config"
@@ -65,9 +63,7 @@ func initialise(path, domain string) (string, error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s is there already and is not overwritten: remove it first, or name another file with --config", path)
 	}
-	conf.Data = data
-	s := settings(conf, zerolog.Nop())
-	err = keyring.Create(gateway.KeyDir(data), domain, s.KeyPolicy(), time.Now())
+	err = keyring.Create(gateway.KeyDir(data))
 	if errors.Is(err, keyring.ErrExists) {
 		return "", fmt.Errorf("%s holds a gateway's keys already, which are never overwritten: move the folder away, or write the configuration elsewhere", gateway.KeyDir(data))
 	} else if err != nil {
@@ -95,8 +91,10 @@ func checkCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(gateway.KeyDir(conf.Data)); err != nil {
+		if err := keyring.Check(gateway.KeyDir(conf.Data)); errors.Is(err, keyring.ErrNoKeys) {
 			return fmt.Errorf("%s is right, but there are no keys in %s: run restanted init, or bring the keys back", *path, gateway.KeyDir(conf.Data))
+		} else if err != nil {
+			return err
 		}
 		fmt.Fprintf(c.OutOrStdout(), "%s is right\n", *path)
 		return nil

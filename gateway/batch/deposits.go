@@ -2,9 +2,11 @@ package batch
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/record"
 )
 
@@ -23,6 +26,7 @@ var errItem = errors.New("a deposit can't be read")
 const (
 	kindEntry byte = 1 // a sealed payload and its tag
 	kindPost  byte = 2 // the text of a public post
+	kindWaste byte = 3 // nothing: written for the time it takes
 )
 
 // An item is one thing deposited for one batch.
@@ -55,7 +59,7 @@ func readItems(payload []byte) ([]item, error) {
 		it := item{kind: payload[0], batch: binary.BigEndian.Uint64(payload[1:]), tag: blind.Tag(payload[9 : 9+blind.TagSize])}
 		size := int(binary.BigEndian.Uint32(payload[itemHeader-4:]))
 		payload = payload[itemHeader:]
-		if size > len(payload) || it.kind != kindEntry && it.kind != kindPost {
+		if size > len(payload) || it.kind < kindEntry || it.kind > kindWaste {
 			return nil, errItem
 		}
 		it.data, payload = slices.Clone(payload[:size]), payload[size:]
@@ -66,44 +70,64 @@ func readItems(payload []byte) ([]item, error) {
 
 const logSuffix = ".log"
 
-// deposits is the queue's log: files of records, each record one deposit with
-// all its items, so that a crash keeps all of them or none. A new file is
-// started with every batch, whether mail came or not, and goes when all its
-// items are released.
+// deposits is the queue's log: a file of records. A deposit is one record with
+// all its items, so that a crash keeps all of them or none. With every batch a
+// new file is started, which has what still waits, each item in a record of its
+// own, and the old one is destroyed: what was deposited together stands together
+// for one interval at most, and nothing that has left is kept.
 type deposits struct {
-	dir string
-	fs  record.Opener
+	dir     string
+	fs      record.Opener
+	reserve uint64 // octets of the disk that stay free
 
 	mu      sync.RWMutex // held for reading while a deposit is written
 	current *record.Writer
-	number  uint64            // of the current file
-	last    map[uint64]uint64 // the last batch that a file has an item for
-	damaged int               // places in the files that can't be read
-
-	lastMu sync.Mutex // guards last while mu is held for reading
+	number  uint64 // of the current file
+	damaged int    // places in the files that could not be read
 }
 
-// openDeposits reads the log in dir and returns its items.
-func openDeposits(fs record.Opener, dir string) (*deposits, []item, error) {
-	d := &deposits{dir: dir, fs: fs, last: make(map[uint64]uint64)}
-	names, err := os.ReadDir(dir)
+// openDeposits reads the log in dir and returns its items, each once. The log
+// takes none until it is rotated.
+func openDeposits(fs record.Opener, dir string, reserve uint64) (*deposits, []item, error) {
+	d := &deposits{dir: dir, fs: fs, reserve: reserve}
+	numbers, err := d.files()
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the queue: %w", err)
+		return nil, nil, err
 	}
 	var all []item
-	for _, name := range names {
-		number, err := strconv.ParseUint(strings.TrimSuffix(name.Name(), logSuffix), 10, 64)
-		if err != nil || !strings.HasSuffix(name.Name(), logSuffix) {
-			continue
-		}
+	seen := make(map[[sha256.Size]byte]bool)
+	for _, number := range numbers {
 		items, err := d.read(number)
 		if err != nil {
 			return nil, nil, err
 		}
-		all = append(all, items...)
-		d.number = max(d.number, number)
+		for _, it := range items {
+			sum := sha256.Sum256(appendItem(nil, it))
+			if !seen[sum] && it.kind != kindWaste {
+				all = append(all, it)
+			}
+			seen[sum] = true
+		}
+		d.number = number
 	}
-	return d, all, d.rotate()
+	return d, all, nil
+}
+
+// files returns the numbers of the log's files, ascending.
+func (d *deposits) files() ([]uint64, error) {
+	names, err := os.ReadDir(d.dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the queue: %w", err)
+	}
+	var numbers []uint64
+	for _, name := range names {
+		base, ok := strings.CutSuffix(name.Name(), logSuffix)
+		if number, err := strconv.ParseUint(base, 10, 64); ok && err == nil {
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, nil
 }
 
 func (d *deposits) path(number uint64) string {
@@ -115,7 +139,6 @@ func (d *deposits) read(number uint64) ([]item, error) {
 	log, res, err := record.Open(d.fs, d.path(number), 0, func(_ int64, payload []byte) error {
 		items, err := readItems(payload)
 		all = append(all, items...)
-		d.note(number, items)
 		return err
 	})
 	if err != nil {
@@ -125,17 +148,13 @@ func (d *deposits) read(number uint64) ([]item, error) {
 	return all, log.Close()
 }
 
-// note remembers how long a file is needed.
-func (d *deposits) note(number uint64, items []item) {
-	d.lastMu.Lock()
-	defer d.lastMu.Unlock()
-	for _, it := range items {
-		d.last[number] = max(d.last[number], it.batch)
+// append puts the items of one deposit on stable storage, and calls accepted
+// before the log can be rotated. It returns [pool.ErrDiskFull] when the disk has
+// only its reserve left.
+func (d *deposits) append(ctx context.Context, items []item, accepted func()) error {
+	if free, err := record.Free(d.dir); err == nil && free < d.reserve {
+		return pool.ErrDiskFull
 	}
-}
-
-// append puts the items of one deposit on stable storage.
-func (d *deposits) append(ctx context.Context, items []item) error {
 	size := 0
 	for _, it := range items {
 		size += itemHeader + len(it.data)
@@ -152,42 +171,81 @@ func (d *deposits) append(ctx context.Context, items []item) error {
 	if _, err := d.current.Append(ctx, payload); err != nil {
 		return err
 	}
-	d.note(d.number, items)
+	accepted()
 	return nil
 }
 
-// rotate starts a new file.
-func (d *deposits) rotate() error {
+// rotate starts a new file with what still waits, and destroys the older ones.
+// When it fails, the log goes on as it was.
+func (d *deposits) rotate(waiting func() []item) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	number := d.number + 1
-	next, _, err := record.OpenWriter(d.fs, d.path(number), func(int64, []byte) error { return nil })
+	log, _, err := record.Open(d.fs, d.path(number), 0, func(int64, []byte) error { return nil })
 	if err != nil {
 		return fmt.Errorf("start a queue file: %w", err)
 	}
-	before := d.current
-	d.current, d.number = next, number
-	d.note(number, []item{{}})
-	if before != nil {
-		return before.Close()
+	for _, it := range waiting() {
+		if _, err := log.Add(appendItem(nil, it)); err != nil {
+			return errors.Join(err, log.Close(), os.Remove(d.path(number)))
+		}
 	}
-	return nil
+	if err := log.Commit(); err != nil {
+		return errors.Join(err, log.Close(), os.Remove(d.path(number)))
+	}
+	before := d.current
+	d.current, d.number = record.NewWriter(log), number
+	if before != nil {
+		if err := before.Close(); err != nil {
+			return err
+		}
+	}
+	return d.destroy()
 }
 
-// drop removes the files that hold nothing for a batch after released.
-func (d *deposits) drop(released uint64) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for number, last := range d.last {
-		if number == d.number || last > released {
+// destroy overwrites and removes the files before the current one.
+func (d *deposits) destroy() error {
+	numbers, err := d.files()
+	if err != nil {
+		return err
+	}
+	for _, number := range numbers {
+		if number >= d.number {
 			continue
+		}
+		if err := overwrite(d.path(number)); err != nil {
+			return err
 		}
 		if err := os.Remove(d.path(number)); err != nil {
 			return fmt.Errorf("remove a queue file: %w", err)
 		}
-		delete(d.last, number)
 	}
 	return nil
+}
+
+// overwrite writes zeros over a file's octets. As far as the file system lets
+// that reach the disk, what it held is gone.
+func overwrite(path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("overwrite a queue file: %w", err)
+	}
+	info, err := file.Stat()
+	if err == nil {
+		_, err = io.CopyN(file, zeros{}, info.Size())
+	}
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("overwrite a queue file: %w", err)
+	}
+	return nil
+}
+
+// zeros reads as zeros without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 func (d *deposits) close() error {

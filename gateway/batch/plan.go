@@ -14,9 +14,9 @@ import (
 )
 
 // The files that say how far releases have come. A batch is first written as a
-// plan, whole; then its articles go into the store; then the plan becomes the
-// released one. A crash in between is mended by filing the plan again: what is
-// in the store already stays as it is.
+// plan, whole; then its articles go into the store; then the head of the plan is
+// kept as the released one, and the plan goes. A crash in between is mended by
+// filing the plan again: what is in the store already stays as it is.
 const (
 	planFile     = "plan"
 	releasedFile = "released"
@@ -93,6 +93,14 @@ func rename(dir, from, to string) error {
 	return record.OS{}.SyncDir(dir)
 }
 
+// discard removes the plan.
+func discard(dir string) error {
+	if err := os.Remove(filepath.Join(dir, planFile)); err != nil {
+		return fmt.Errorf("remove a plan: %w", err)
+	}
+	return record.OS{}.SyncDir(dir)
+}
+
 // readReleased returns the last batch released. A new queue starts with the
 // batch of now, and remembers that.
 func readReleased(dir string, calendar pool.Calendar) (uint64, error) {
@@ -102,6 +110,17 @@ func readReleased(dir string, calendar pool.Calendar) (uint64, error) {
 		err = p.save(dir, releasedFile)
 	}
 	if err != nil {
+		return 0, err
+	}
+	return p.batch, nil
+}
+
+// readPlanned returns the batch of a plan that a crash left, or 0.
+func readPlanned(dir string) (uint64, error) {
+	p, err := load(dir, planFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	} else if err != nil {
 		return 0, err
 	}
 	return p.batch, nil

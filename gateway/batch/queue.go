@@ -5,10 +5,11 @@
 package batch
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,15 +21,18 @@ import (
 // The errors of a [Queue].
 var (
 	ErrBacklog = errors.New("the coming batches are full")
+	ErrMailbox = errors.New("the mailbox's slots in the coming batches are full")
 	ErrClosed  = errors.New("the queue is closed")
 )
 
 // Shape is the published size of a batch, and how far ahead one may be booked.
 type Shape struct {
 	Calendar pool.Calendar
-	Size     int // entries in every batch
-	Slots    int // most entries of one mailbox in a batch
-	Backlog  int // batches ahead that may be booked
+	Size     int    // entries in every batch
+	Slots    int    // most entries of one mailbox in a batch
+	Backlog  int    // batches ahead that may be booked
+	Posts    int    // octets of public posts that may wait for the next batch
+	Reserve  uint64 // octets of the disk that stay free: nothing is accepted below it
 }
 
 // A Queue holds accepted deposits until their batch is due. Its methods may be
@@ -43,6 +47,7 @@ type Queue struct {
 	open     uint64              // first batch that takes bookings
 	released uint64              // last batch released
 	batches  map[uint64]*pending // those that hold or await something
+	posts    int                 // octets of public posts booked or waiting
 }
 
 // pending is what is known of a batch before its release.
@@ -50,135 +55,14 @@ type pending struct {
 	booked  map[blind.Tag]bool // tags taken, deposited or not
 	unready int                // bookings neither deposited nor dropped
 	items   []item             // deposited
-}
-
-// A Booking is places in coming batches for one deposit: a slot for each pool
-// entry, and perhaps a place for a public post. It must be settled, by Deposit
-// or Drop, and soon: its batches wait for it.
-type Booking struct {
-	queue *Queue
-	slots []Slot // in the order of the entries
-	post  uint64 // batch of the public post, or 0
-}
-
-// A Slot is one place in one batch, for one entry of one mailbox.
-type Slot struct {
-	Batch uint64
-	Tag   blind.Tag
-	Blind *blind.Blinded // the mailbox's server-blinded ID in the batch's epoch
-}
-
-// Blinder returns a mailbox's server-blinded ID in an epoch.
-type Blinder func(epoch uint64) (*blind.Blinded, error)
-
-// Begin returns an empty booking.
-func (q *Queue) Begin() *Booking { return &Booking{queue: q} }
-
-// Entries books slots for n more entries of one mailbox, in the first batches
-// that have room: a mailbox's first entry in a batch is slot 0, its second slot
-// 1, up to the slots of the shape. It returns [ErrBacklog] when they are too
-// far off.
-func (b *Booking) Entries(n int, mailbox Blinder) ([]Slot, error) {
-	q := b.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	before, first := len(b.slots), q.next()
-	for batch := first; len(b.slots) < before+n; batch++ {
-		if batch >= first+uint64(q.shape.Backlog) {
-			return nil, ErrBacklog
-		}
-		if err := q.book(b, batch, before+n, mailbox); err != nil {
-			return nil, err
-		}
-	}
-	return b.slots[before:], nil
-}
-
-// book books what a booking still lacks of n slots in one batch, as far as that
-// has room.
-func (q *Queue) book(b *Booking, batch uint64, n int, mailbox Blinder) error {
-	p := q.at(batch)
-	if len(p.booked) >= q.shape.Size {
-		return nil
-	}
-	id, err := mailbox(q.shape.Calendar.EpochOf(batch))
-	if err != nil {
-		return err
-	}
-	for s := 0; s < q.shape.Slots && len(b.slots) < n && len(p.booked) < q.shape.Size; s++ {
-		tag := id.Tag(batch, uint16(s))
-		if p.booked[tag] {
-			continue
-		}
-		p.booked[tag] = true
-		p.unready++
-		b.slots = append(b.slots, Slot{Batch: batch, Tag: tag, Blind: id})
-	}
-	return nil
-}
-
-// Post books a place for one public post in the next batch, and returns when
-// that is released.
-func (b *Booking) Post() time.Time {
-	q := b.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	b.post = q.next()
-	q.at(b.post).unready++
-	return q.shape.Calendar.Start(b.post)
-}
-
-// Deposit puts one payload for each booked slot, in their order, and the text of
-// the booked public post on stable storage. All of it is kept or none.
-func (b *Booking) Deposit(ctx context.Context, payloads [][]byte, post []byte) error {
-	items := make([]item, 0, len(b.slots)+1)
-	for i, s := range b.slots {
-		items = append(items, item{kind: kindEntry, batch: s.Batch, tag: s.Tag, data: payloads[i]})
-	}
-	if b.post != 0 {
-		items = append(items, item{kind: kindPost, batch: b.post, data: post})
-	}
-	q := b.queue
-	if err := q.log.append(ctx, items); err != nil {
-		return err
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, it := range items {
-		p := q.batches[it.batch]
-		p.items = append(p.items, it)
-		p.unready--
-	}
-	b.slots, b.post = nil, 0
-	q.changed.Broadcast()
-	return nil
-}
-
-// Drop gives back a booking that was not deposited. On one that was, it does
-// nothing.
-func (b *Booking) Drop() {
-	q := b.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.unbook(b)
-}
-
-func (q *Queue) unbook(b *Booking) {
-	for _, s := range b.slots {
-		p := q.batches[s.Batch]
-		delete(p.booked, s.Tag)
-		p.unready--
-	}
-	if b.post != 0 {
-		q.batches[b.post].unready--
-	}
-	b.slots, b.post = nil, 0
-	q.changed.Broadcast()
+	posts   int                // octets of its public posts
 }
 
 // OpenQueue opens the queue in dir, which it makes if there is none, with every
 // deposit that is accepted and not yet released.
-func OpenQueue(dir string, shape Shape) (*Queue, error) {
+func OpenQueue(dir string, shape Shape) (*Queue, error) { return openQueue(record.OS{}, dir, shape) }
+
+func openQueue(fs record.Opener, dir string, shape Shape) (*Queue, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the queue: %w", err)
 	}
@@ -186,23 +70,53 @@ func OpenQueue(dir string, shape Shape) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, items, err := openDeposits(record.OS{}, dir)
+	planned, err := readPlanned(dir)
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{shape: shape, dir: dir, log: log, released: released, open: released + 1, batches: make(map[uint64]*pending)}
+	log, items, err := openDeposits(fs, dir, shape.Reserve)
+	if err != nil {
+		return nil, err
+	}
+	q := &Queue{
+		shape: shape, dir: dir, log: log,
+		released: released, open: max(released, planned) + 1,
+		batches: make(map[uint64]*pending),
+	}
 	q.changed.L = &q.mu
+	q.take(items)
+	if err := log.rotate(q.waiting); err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// take puts items read from disk where they were, but for what was released.
+func (q *Queue) take(items []item) {
 	for _, it := range items {
-		if it.batch <= released {
+		if it.batch <= q.released {
 			continue
 		}
 		p := q.at(it.batch)
 		p.items = append(p.items, it)
 		if it.kind == kindEntry {
 			p.booked[it.tag] = true
+		} else {
+			p.posts += len(it.data)
+			q.posts += len(it.data)
 		}
 	}
-	return q, nil
+}
+
+// waiting returns every item that is accepted and not released.
+func (q *Queue) waiting() []item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var items []item
+	for _, p := range q.batches {
+		items = append(items, p.items...)
+	}
+	return items
 }
 
 // Damaged returns how many places of the queue's files could not be read when
@@ -210,15 +124,7 @@ func OpenQueue(dir string, shape Shape) (*Queue, error) {
 func (q *Queue) Damaged() int { return q.log.damaged }
 
 // Waiting returns how many entries and public posts wait for a batch.
-func (q *Queue) Waiting() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := 0
-	for _, p := range q.batches {
-		n += len(p.items)
-	}
-	return n
-}
+func (q *Queue) Waiting() int { return len(q.waiting()) }
 
 // Close ends the queue. Deposits return [ErrClosed] from then on.
 func (q *Queue) Close() error { return q.log.close() }
@@ -246,28 +152,41 @@ func (q *Queue) Released() uint64 {
 }
 
 // collect closes a batch and returns what was deposited for it, once every
-// booking in it is settled.
+// booking in it is settled. Public posts of earlier batches that never left come
+// with it: those batches were passed over because nobody could fetch their
+// entries any more.
 func (q *Queue) collect(batch uint64) []item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.open = max(q.open, batch+1)
-	for {
-		p := q.batches[batch]
-		if p == nil {
-			return nil
+	var items []item
+	for _, b := range slices.Sorted(maps.Keys(q.batches)) {
+		if b > batch {
+			break
 		}
-		if p.unready == 0 {
-			return p.items
+		p := q.batches[b]
+		for p.unready > 0 {
+			q.changed.Wait()
 		}
-		q.changed.Wait()
+		for _, it := range p.items {
+			if b == batch || it.kind == kindPost {
+				items = append(items, it)
+			}
+		}
 	}
+	return items
 }
 
-// settle forgets a batch that is in the store.
+// settle forgets a batch that is in the store, and those before it.
 func (q *Queue) settle(batch uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.released = max(q.released, batch)
 	q.open = max(q.open, batch+1)
-	delete(q.batches, batch)
+	for b, p := range q.batches {
+		if b <= batch {
+			q.posts -= p.posts
+			delete(q.batches, b)
+		}
+	}
 }

@@ -10,12 +10,15 @@ import (
 	mathrand "math/rand/v2"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/restante/restante/crypto/blind"
 	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/entry"
+	"github.com/restante/restante/pool/record"
 )
 
 // Manifest is the group that says what each batch released.
@@ -29,6 +32,7 @@ type Releaser struct {
 	Signer *note.Signer
 	Domain string
 	Group  pool.Group // the pool's
+	Log    zerolog.Logger
 }
 
 // Due returns the first and the last batch that should have left by now; there
@@ -46,25 +50,46 @@ func (r *Releaser) Due(now time.Time) (first, last uint64) {
 // error, all of that is in the store. After an error it may be called again,
 // for the same batch; no article is ever filed twice.
 func (r *Releaser) Release(ctx context.Context, batch uint64) error {
-	p, err := load(r.Queue.dir, planFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		if p, err = r.compose(batch); err == nil {
-			err = p.save(r.Queue.dir, planFile)
-		}
+	if err := r.finish(ctx); err != nil { // what a crash or a failure left
+		return err
 	}
+	if batch <= r.Queue.Released() {
+		return nil
+	}
+	p, err := r.compose(batch)
 	if err != nil {
 		return err
 	}
-	for _, text := range p.texts {
-		if err := r.file(ctx, text, p.batch); err != nil {
+	if err := p.save(r.Queue.dir, planFile); err != nil {
+		return err
+	}
+	return r.finish(ctx)
+}
+
+// finish files the plan that is on disk, if there is one.
+func (r *Releaser) finish(ctx context.Context) error {
+	p, err := load(r.Queue.dir, planFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if p.batch > r.Queue.Released() {
+		for _, text := range p.texts {
+			if err := r.file(ctx, text, p.batch); err != nil {
+				return err
+			}
+		}
+		head := plan{batch: p.batch, manifest: p.manifest}
+		if err := head.save(r.Queue.dir, releasedFile); err != nil {
 			return err
 		}
 	}
-	if err := rename(r.Queue.dir, planFile, releasedFile); err != nil {
+	if err := discard(r.Queue.dir); err != nil {
 		return err
 	}
 	r.Queue.settle(p.batch)
-	return errors.Join(r.Queue.log.rotate(), r.Queue.log.drop(p.batch))
+	return r.Queue.log.rotate(r.Queue.waiting)
 }
 
 // compose makes the articles of a batch: what was deposited, cover up to the
@@ -161,10 +186,15 @@ func (r *Releaser) file(ctx context.Context, text []byte, batch uint64) error {
 	if err != nil {
 		return err
 	}
-	if _, err := r.Store.Append(ctx, filed); err != nil && !errors.Is(err, pool.ErrDuplicate) {
-		return err
+	_, err = r.Store.Append(ctx, filed)
+	switch {
+	case errors.Is(err, pool.ErrDuplicate):
+		return nil
+	case epoch == 0 && (errors.Is(err, pool.ErrGroupFull) || errors.Is(err, record.ErrSize)):
+		r.Log.Error().Err(err).Msg("a public post can never be filed, and is left out")
+		return nil // the batch must not wait for it for ever
 	}
-	return nil
+	return err
 }
 
 func split(items []item) (entries, posts []item) {

@@ -37,7 +37,27 @@ func (r *Ring) loadDirectory() error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrDamage, directoryFile, err)
 	}
+	if err := r.policy.follows(d); err != nil {
+		return err
+	}
 	r.publish(d, signed)
+	return nil
+}
+
+// follows checks that a gateway that published d may go on under the policy.
+// Epochs of another length would destroy keys that live and revive none; fewer
+// slots would hide mail that is there, and smaller batches would grow.
+func (p Policy) follows(d *note.Directory) error {
+	switch {
+	case p.Calendar.EpochLength != d.EpochLength:
+		return fmt.Errorf("%w: put pool.epoch_length back to %v", ErrPolicy, d.EpochLength)
+	case p.Calendar.BatchInterval != d.BatchInterval:
+		return fmt.Errorf("%w: put pool.batch_interval back to %v", ErrPolicy, d.BatchInterval)
+	case uint64(p.SlotsPerBatch) < d.SlotsPerBatch:
+		return fmt.Errorf("%w: pool.slots_per_batch was %d and can only grow", ErrPolicy, d.SlotsPerBatch)
+	case uint64(p.BatchSize) < d.BatchSize:
+		return fmt.Errorf("%w: pool.batch_size was %d and can only grow", ErrPolicy, d.BatchSize)
+	}
 	return nil
 }
 

@@ -26,6 +26,7 @@ var (
 	ErrGone   = errors.New("that epoch's key has been destroyed")
 	ErrAhead  = errors.New("that epoch's key is not made yet")
 	ErrDamage = errors.New("a key file is damaged")
+	ErrPolicy = errors.New("these keys were made under other settings")
 )
 
 // ahead bounds how far beyond the current epoch a blinding key is derived, in
@@ -56,28 +57,32 @@ type Ring struct {
 	directory Directory
 }
 
-// Create makes the keys of a new gateway in dir, readable by its owner alone.
-// It returns [ErrExists] and changes nothing when there are any.
-func Create(dir, domain string, policy Policy, now time.Time) error {
+// notBegun is the epoch of a root that no epoch was derived from yet: the first
+// [Ring.Advance] gives it the current one, under the settings of that time.
+const notBegun = 0
+
+// Create makes the lasting keys of a new gateway in dir, readable by its owner
+// alone. It returns [ErrExists] and changes nothing when there are any.
+func Create(dir string) error {
 	f, err := makeFolder(dir)
 	if err != nil {
 		return err
 	}
-	if err := f.write(rootFile, policy.Calendar.Epoch(now), blind.NewRoot().Bytes()); err != nil {
+	if err := f.write(rootFile, notBegun, blind.NewRoot().Bytes()); err != nil {
 		return err
 	}
-	if err := f.write(signFile, 0, note.GenerateSeed()); err != nil { // last: with it the set is whole
-		return err
-	}
-	ring, err := Open(dir, domain, policy)
-	if err != nil {
-		return err
-	}
-	_, err = ring.Advance(now)
+	return f.write(signFile, 0, note.GenerateSeed()) // last: with it the set is whole
+}
+
+// Check says whether there are keys in dir: [ErrNoKeys] when there are none. It
+// changes nothing.
+func Check(dir string) error {
+	_, _, err := folder(dir).read(signFile)
 	return err
 }
 
-// Open reads the keys in dir. It returns [ErrNoKeys] when there are none, and
+// Open reads the keys in dir, and ends what a crash left half done. One process
+// at a time may have them open. It returns [ErrNoKeys] when there are none, and
 // [ErrDamage] when a file can't be read. Call [Ring.Advance] before use.
 func Open(dir, domain string, policy Policy) (*Ring, error) {
 	f := folder(dir)
@@ -138,6 +143,12 @@ func (r *Ring) Advance(now time.Time) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.epoch = max(r.epoch, r.policy.Calendar.Epoch(now))
+	if r.rootEpoch == notBegun {
+		if err := r.folder.replace(rootFile, r.epoch, r.root.Bytes()); err != nil {
+			return false, err
+		}
+		r.rootEpoch = r.epoch
+	}
 	for _, epoch := range []uint64{r.epoch, r.epoch + 1} {
 		if r.seals[epoch] == nil {
 			if err := r.makeSeal(epoch); err != nil {

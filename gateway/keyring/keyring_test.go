@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -32,10 +33,12 @@ func at(e int) time.Time { return time.Unix(int64(1000+e)*3600+5, 0) }
 func created(t *testing.T) (string, *Ring) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "keys")
-	if err := Create(dir, domain, policy, at(0)); err != nil {
+	if err := Create(dir); err != nil {
 		t.Fatal(err)
 	}
-	return dir, opened(t, dir)
+	r := opened(t, dir)
+	advance(t, r, 0)
+	return dir, r
 }
 
 func opened(t *testing.T, dir string) *Ring {
@@ -76,13 +79,60 @@ func TestCreate_isForTheOwnerAloneAndNeverOverwrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Create(dir, domain, policy, at(5)); !errors.Is(err, ErrExists) {
+	if err := Create(dir); !errors.Is(err, ErrExists) {
 		t.Errorf("a second Create returned %v", err)
 	}
 	for path, want := range before {
 		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s changed", filepath.Base(path))
 		}
+	}
+}
+
+func TestOpen_settingsMayChangeUntilTheFirstStart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	if err := Create(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, length := range []time.Duration{24 * time.Hour, time.Hour} {
+		other := policy
+		other.Calendar.EpochLength = length
+		if _, err := Open(dir, domain, other); err != nil {
+			t.Errorf("before the first start, with epochs of %v: %v", length, err)
+		}
+	}
+	r := opened(t, dir)
+	advance(t, r, 0)
+	if _, err := r.Blind(1000); err != nil {
+		t.Errorf("the first epoch's key: %v", err)
+	}
+}
+
+func TestOpen_refusesSettingsThatWouldLoseMail(t *testing.T) {
+	dir, _ := created(t)
+	for name, change := range map[string]func(*Policy){
+		"epoch_length":    func(p *Policy) { p.Calendar.EpochLength *= 2 },
+		"batch_interval":  func(p *Policy) { p.Calendar.BatchInterval *= 2 },
+		"batch_size":      func(p *Policy) { p.BatchSize-- },
+		"slots_per_batch": func(p *Policy) { p.SlotsPerBatch-- },
+	} {
+		other := policy
+		change(&other)
+		before, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir, domain, other); !errors.Is(err, ErrPolicy) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v, want ErrPolicy", name, err)
+		}
+		if after, err := os.ReadDir(dir); err != nil || len(after) != len(before) {
+			t.Errorf("%s: a key was touched", name)
+		}
+	}
+	larger := policy
+	larger.BatchSize, larger.SlotsPerBatch, larger.Calendar.Retention = 99, 99, 9
+	if _, err := Open(dir, domain, larger); err != nil {
+		t.Errorf("larger batches: %v", err)
 	}
 }
 
@@ -163,6 +213,11 @@ func TestAdvance_sealKeysLiveAsLongAsTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	held, err := os.Open(filepath.Join(dir, sealFile(1000))) // the very file, whatever becomes of its name
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
 	secret, err := first.Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +233,9 @@ func TestAdvance_sealKeysLiveAsLongAsTokens(t *testing.T) {
 		if _, err := ring.Seal(1000); !errors.Is(err, ErrGone) {
 			t.Errorf("after the token life: %v", err)
 		}
+	}
+	if left, err := io.ReadAll(held); err != nil || len(bytes.Trim(left, "\x00")) != 0 {
+		t.Errorf("the key's octets were not overwritten, %v", err)
 	}
 	noFileHolds(t, dir, base64.RawURLEncoding.EncodeToString(secret))
 }

@@ -38,11 +38,11 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	shape := batch.Shape{
 		Calendar: pool.Calendar{EpochLength: time.Hour, BatchInterval: time.Minute, Retention: 2, TokenLife: 3},
-		Size:     8, Slots: 8, Backlog: 100,
+		Size:     8, Slots: 8, Backlog: 100, Posts: 8 << 20,
 	}
 	dir := t.TempDir()
 	policy := keyring.Policy{Calendar: shape.Calendar, BatchSize: shape.Size, SlotsPerBatch: shape.Slots}
-	if err := keyring.Create(filepath.Join(dir, "keys"), domain, policy, time.Now()); err != nil {
+	if err := keyring.Create(filepath.Join(dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
 	keys, err := keyring.Open(filepath.Join(dir, "keys"), domain, policy)

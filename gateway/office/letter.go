@@ -99,7 +99,7 @@ func isNym(name string) bool {
 func references(post *article.Article) string {
 	ids := post.References()
 	if len(ids) == 0 {
-		if parent, ok := post.Parent(); ok {
+		if parent, _ := post.Parent(); parent != "" {
 			ids = []pool.MessageID{parent}
 		}
 	}

@@ -60,12 +60,13 @@ type Options struct {
 type Office struct {
 	Options
 
-	logins chan struct{} // holds one value for each passphrase being checked
+	logins  chan struct{} // holds one value for each passphrase being checked
+	repeats *repeats
 }
 
 // New returns an office.
 func New(o Options) *Office {
-	return &Office{Options: o, logins: make(chan struct{}, o.Logins)}
+	return &Office{Options: o, logins: make(chan struct{}, o.Logins), repeats: newRepeats()}
 }
 
 // Private describes the groups that exist in a login only.

@@ -19,6 +19,7 @@ func TestSubmit_replyFindsItsOwnerAndNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		to := b.card("alice", alicePass)
+		time.Sleep(17 * time.Second)
 		b.submit(nil, reply(to, "The violin is under the stair."))
 		alice, other := b.login("alice", alicePass), b.login("alice", bobPass)
 		if n := len(b.folder(alice, Inbox)); n != 0 {
@@ -26,6 +27,9 @@ func TestSubmit_replyFindsItsOwnerAndNobodyElse(t *testing.T) {
 		}
 		b.turn(1)
 		inbox := b.folder(alice, Inbox)
+		if date := inbox[0].Get("Date"); !strings.Contains(date, ":00 +0000") {
+			t.Errorf("the date is %s: the second of writing is nobody's business", date)
+		}
 		if len(inbox) != 1 || string(inbox[0].Body()) != "The violin is under the stair.\r\n" {
 			t.Fatalf("the inbox holds %d messages", len(inbox))
 		}
@@ -125,31 +129,31 @@ func TestSubmit_numbersAreThePoolsAndStay(t *testing.T) {
 }
 
 // Everything of the sender that real newsreaders send along.
-const tracedHeader = `Path: pc-of-bob!tin
-From: Robert Zimmermann <bob@work.example>
-Reply-To: bob-private@home.example
-Sender: bob@workstation-17
+const tracedHeader = `Path: pc-of-robert!tin
+From: Robert Zimmermann <robert@work.example>
+Reply-To: robert-private@home.example
+Sender: robert@workstation-17
 Organization: Work Ltd, Minneapolis
 Date: Thu, 02 Jan 2020 03:04:05 -0600
-Message-ID: <slrn123.zim@workstation-17.work.example>
+Message-ID: <slrn123.zimmermann@workstation-17.work.example>
 User-Agent: tin/2.6.2-20221225 ("Pittyvaich") (Linux/6.1.0 (x86_64))
 X-Newsreader: Forte Agent
-X-Face: zimface
-Content-Language: en-US-zimlang
+X-Face: zimmermann-face
+Content-Language: en-US-zimmermann
 NNTP-Posting-Host: 192.0.2.77
-X-Trace: zimtrace
-Injection-Info: zim.example
+X-Trace: zimmermann-trace
+Injection-Info: zimmermann.example
 Injection-Date: Thu, 02 Jan 2020 03:04:05 -0600
-Cancel-Lock: sha256:zimlock
-Distribution: zimworld
-Archive: zimno
-Approved: zim@work.example
-Control: cancel <zim@work.example>
-Supersedes: <zim2@work.example>
+Cancel-Lock: sha256:zimmermann-lock
+Distribution: zimmermann-world
+Archive: zimmermann-no
+Approved: zimmermann@work.example
+Control: cancel <zimmermann@work.example>
+Supersedes: <zimmermann2@work.example>
 Expires: Thu, 02 Jan 2030 03:04:05 -0600
 Lines: 1717
 Xref: workstation-17 misc.test:9
-Cc: zimcc@home.example
+Cc: zimmermann-cc@home.example
 `
 
 func TestSubmit_removesTheSendersTraces(t *testing.T) {
@@ -177,7 +181,7 @@ func TestSubmit_removesTheSendersTraces(t *testing.T) {
 		}
 		texts = append(texts, string(receipt.Text()))
 		for i, text := range texts {
-			for _, trace := range []string{"zim", "Zim", "bob", "Robert", "work", "home.example", "Minneapolis", "tin/", "Pitty", "Agent", "2020", "2030", "-0600", "192.0.2", "1717", "pc-of"} {
+			for _, trace := range []string{"zimmermann", "Zimmermann", "robert", "Robert", "workstation", "work.example", "home.example", "Minneapolis", "tin/2.6", "Pittyvaich", "Forte Agent", "02 Jan 2020", "02 Jan 2030", "-0600", "192.0.2", "Lines: 17"} {
 				if strings.Contains(text, trace) {
 					t.Errorf("article %d still has %q in it:\n%s", i, trace, text)
 				}
@@ -258,7 +262,9 @@ func TestSubmit_badInputGetsASentence(t *testing.T) {
 			{"unknown newsgroup", "Newsgroups: no.such\n" + plain, ErrUnknown},
 			{"malformed newsgroup", "Newsgroups: a..b\n" + plain, pool.ErrGroupName},
 			{"the pool itself", "Newsgroups: restante.pool\n" + plain, ErrClosedGroup},
-			{"the sent folder", "Newsgroups: restante.sent\n" + plain, ErrClosedGroup},
+			{"the sent folder", "Newsgroups: restante.sent\n" + plain, ErrSent},
+			{"newsgroups twice", "Newsgroups: misc.test\nNewsgroups: restante.reply\nReferences: " + string(to) + "\n" + plain, ErrRepeated},
+			{"references twice", "Newsgroups: restante.reply\nReferences: <a@x.example>\nreferences: " + string(to) + "\n" + plain, ErrRepeated},
 			{"no subject", "Newsgroups: misc.test\nFrom: x\n\nx\n", ErrNoSubject},
 			{"no body", "Newsgroups: misc.test\nSubject: x\n\n", article.ErrNoBody},
 			{"no header at all", "hello\n", article.ErrNoBody},
@@ -268,6 +274,9 @@ func TestSubmit_badInputGetsASentence(t *testing.T) {
 			{"token in the body only", "Newsgroups: restante.reply\nSubject: x\n\n" + string(to) + "\n", ErrNobody},
 			{"answers no token", "Newsgroups: restante.reply\nReferences: " + string(to) + " <other@x.example>\n" + plain, ErrNotToken},
 			{"answers no token, but one in To", "Newsgroups: restante.reply\nReferences: <other@x.example>\nTo: " + string(to) + "\n" + plain, ErrNotToken},
+			{"token, then something that is no message-id", "Newsgroups: restante.reply\nReferences: " + string(to) + " <b\xe9d@x.example>\n" + plain, ErrNotToken},
+			{"token, then one cut off", "Newsgroups: restante.reply\nReferences: " + string(to) + " <cut-off@x.exam\n" + plain, ErrNotToken},
+			{"token, then one too long", "Newsgroups: restante.reply\nReferences: " + string(to) + " <" + strings.Repeat("x", 249) + "@x.example>\n" + plain, ErrNotToken},
 			{"cut token", "Newsgroups: restante.reply\nReferences: <" + string(to[9:]) + "\n" + plain, ErrNotToken},
 			{"forged token", "Newsgroups: restante.reply\nReferences: " + string(flipped) + "\n" + plain, ErrForged},
 			{"token of another gateway", "Newsgroups: restante.reply\nReferences: " + strings.Replace(string(to), domain, "other.example", 1) + "\n" + plain, ErrForeign},
@@ -449,6 +458,32 @@ func TestSubmit_fullQueueIsToldAndKeepsNothing(t *testing.T) {
 			} else if err != nil {
 				t.Fatal(err)
 			}
+		}
+	})
+}
+
+func TestSubmit_sentAgainIsNotTakenTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		to := b.card("alice", alicePass)
+		letter := "Message-ID: <mine@home.example>\n" + reply(to, "once")
+		first := b.submit(nil, letter)
+		before := b.Queue.Waiting()
+		if again := b.submit(nil, letter); again != first || b.Queue.Waiting() != before {
+			t.Errorf("sent again it was taken again: %d deposits wait, want %d", b.Queue.Waiting(), before)
+		}
+		b.submit(nil, letter+"and more\n")                                    // another body
+		b.submit(b.login("bob", bobPass), letter)                             // another sender
+		b.submit(nil, reply(to, "once"))                                      // without a message-id
+		b.submit(nil, "Message-ID: <other@home.example>\n"+reply(to, "once")) // another one
+		if got, want := b.Queue.Waiting()-before, 5; got != want {
+			t.Errorf("%d more deposits, want %d", got, want)
+		}
+		time.Sleep(2 * time.Hour)
+		b.turn(0)
+		b.submit(nil, letter)
+		if got := b.Queue.Waiting(); got != 1 {
+			t.Errorf("%d deposits wait after two hours, want one", got)
 		}
 	})
 }

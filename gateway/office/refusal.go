@@ -11,6 +11,8 @@ import (
 // depends on a mailbox is never told). Each has its sentence below.
 var (
 	ErrNoSubject   = errors.New("no subject")
+	ErrRepeated    = errors.New("a header field stands twice")
+	ErrSent        = errors.New("an answer to one's own receipt")
 	ErrUnknown     = errors.New("none of the newsgroups is carried")
 	ErrClosedGroup = errors.New("a newsgroup that takes no posts")
 	ErrMixed       = errors.New("private and public destinations at once")
@@ -30,6 +32,8 @@ func sentence(err error) string {
 		text string
 	}{
 		{ErrNoSubject, "The article has no subject: write one in the Subject line and post it again"},
+		{ErrRepeated, "One of the lines From, Newsgroups, Subject, References, To or Followup-To stands twice: keep one of each and post it again"},
+		{ErrSent, "Your receipts can not be answered: to write to that person again, answer a message or a card of theirs"},
 		{ErrUnknown, "This server carries none of those newsgroups: choose one from its list and post it again"},
 		{ErrClosedGroup, "That newsgroup takes no posts from readers: choose another and post it again"},
 		{ErrMixed, "A private reply can not go to public newsgroups too: keep only restante.reply in Newsgroups, or leave it out"},

@@ -51,8 +51,11 @@ func file(content []byte, group pool.Group, completed *pool.Stored) (*pool.Artic
 	if err := inner.Set("Newsgroups", string(group)); err != nil {
 		return nil, err
 	}
-	if err := inner.Set("Followup-To", string(Reply)); err != nil {
-		return nil, err
+	inner.Del("Followup-To")
+	if group == Inbox { // a followup to a receipt would go to its owner: she is refused it
+		if err := inner.Set("Followup-To", string(Reply)); err != nil {
+			return nil, err
+		}
 	}
 	return inner.File([]pool.Group{group}, completed.Arrived, completed.Epoch)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/restante/restante/crypto/blind"
 	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/crypto/token"
@@ -20,7 +21,8 @@ import (
 // login or, when from is nil, from nobody known. When it returns without an
 // error the article is on stable storage under the message-id returned, and
 // leaves with a coming batch. What the sender can mend comes back as a
-// [*pool.Refusal]; nothing was kept then.
+// [*pool.Refusal]; nothing was kept then. The same article sent again, under the
+// message-id that its newsreader gave it, is not taken twice.
 func (o *Office) Submit(ctx context.Context, text []byte, from *Mailbox) (pool.MessageID, error) {
 	id, err := o.submit(ctx, text, from)
 	return id, refuse(err)
@@ -31,6 +33,11 @@ func (o *Office) submit(ctx context.Context, text []byte, from *Mailbox) (pool.M
 	if err != nil {
 		return "", err
 	}
+	for _, name := range [...]string{"From", "Newsgroups", "Subject", "References", "In-Reply-To", "To", "Followup-To"} {
+		if len(post.Values(name)) > 1 {
+			return "", ErrRepeated // which one goes must not be a guess (RFC 5537, Section 3.5)
+		}
+	}
 	if post.Get("Subject") == "" {
 		return "", ErrNoSubject
 	}
@@ -38,6 +45,19 @@ func (o *Office) submit(ctx context.Context, text []byte, from *Mailbox) (pool.M
 	if err != nil {
 		return "", err
 	}
+	sum, named := o.repeats.sum(post, from)
+	if id, ok := o.repeats.seen(sum); named && ok {
+		return id, nil
+	}
+	id, err := o.send(ctx, post, groups, from)
+	if err == nil && named {
+		o.repeats.remember(sum, id)
+	}
+	return id, err
+}
+
+// send takes a post to where it goes.
+func (o *Office) send(ctx context.Context, post *article.Article, groups []pool.Group, from *Mailbox) (pool.MessageID, error) {
 	private := 0
 	for _, g := range groups {
 		if isPrivate(g) {
@@ -95,8 +115,12 @@ func (o *Office) publish(ctx context.Context, post *article.Article, groups []po
 	}
 	d := o.deposit()
 	defer d.booking.Drop()
+	date, err := d.booking.Post(maxHeader + len(post.Body()))
+	if err != nil {
+		return "", err
+	}
 	names := join(groups)
-	public, err := o.write(post, letter{groups: names, id: id, date: d.booking.Post(), follow: followup(post, groups)})
+	public, err := o.write(post, letter{groups: names, id: id, date: date, follow: followup(post, groups)})
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +136,7 @@ func (o *Office) carried(ctx context.Context, groups []pool.Group) error {
 	known := 0
 	for _, name := range groups {
 		if name == Sent {
-			return ErrClosedGroup
+			return ErrSent
 		}
 		info, err := o.Store.Group(ctx, name)
 		switch {
@@ -241,7 +265,9 @@ func (d *deposit) seal(kind envelope.Kind, content []byte, to recipient) error {
 		return ErrTooLarge
 	}
 	slots, err := d.booking.Entries(len(fragments), d.office.blinder(to.id))
-	if err != nil {
+	if errors.Is(err, batch.ErrMailbox) {
+		return d.waste(fragments, to)
+	} else if err != nil {
 		return err
 	}
 	for i, slot := range slots {
@@ -250,6 +276,20 @@ func (d *deposit) seal(kind envelope.Kind, content []byte, to recipient) error {
 			return err
 		}
 		d.payloads = append(d.payloads, payload)
+	}
+	return nil
+}
+
+// waste does with a message for a full mailbox all that is done with others, but
+// keep it: neither the answer nor its time may tell how full a mailbox is.
+func (d *deposit) waste(fragments []envelope.Fragment, to recipient) error {
+	for _, f := range fragments {
+		name := blind.RandomTag().MessageID(d.office.Domain)
+		payload, err := envelope.Seal(to.key, blind.RandomBlinded(), name, f)
+		if err != nil {
+			return err
+		}
+		d.booking.Waste(payload)
 	}
 	return nil
 }

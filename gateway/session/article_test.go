@@ -73,7 +73,7 @@ func TestHdr_answers(t *testing.T) {
 		}},
 		{"refusals", []string{
 			"> HDR subject", "~412 ", "> XHDR subject 1-", "~412 ", "> XPAT subject 1- *", "~412 ", "> HDR subject <no@x>", "~430 ",
-			"> HDR :nothing <1@x>", "~503 ", "> HDR sub:ject <1@x>", "~501 ", "> HDR", "~501 ", "> XPAT subject 1-", "~501 ",
+			"> HDR :nothing <1@x>", "~503 ", "> HDR : <1@x>", "~501 ", "> HDR :a:b <1@x>", "~501 ", "> HDR sub:ject <1@x>", "~501 ", "> HDR", "~501 ", "> XPAT subject 1-", "~501 ",
 			"> GROUP misc.empty", "~211 ", "> HDR subject", "~420 ",
 		}},
 		{"XPAT", []string{

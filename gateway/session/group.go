@@ -85,7 +85,7 @@ func (s *session) last(ctx context.Context, _ request) (response, error) {
 		return response{}, errNoCurrent
 	}
 	var found row
-	for to, size := s.current-1, pool.Number(1); to > 0 && found.number == 0; size *= 8 {
+	for to, size := s.current-1, pool.Number(1); to > 0 && found.number == 0; size = min(size, pool.MaxNumber/8) * 8 {
 		from := to - min(size, to) + 1
 		var err error
 		if found, err = lastIn(ctx, s.reader, s.group, pool.Range{From: from, To: to}); err != nil {

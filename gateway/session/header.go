@@ -34,11 +34,12 @@ func parseField(s string, legacy bool) (field, error) {
 	case ":lines":
 		return field{name, overviewLines, true}, nil
 	}
-	if strings.HasPrefix(name, ":") {
-		return field{}, errField
-	}
-	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
+	bare := strings.TrimPrefix(name, ":")
+	if bare == "" || strings.ContainsFunc(bare, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
 		return field{}, errSyntax
+	}
+	if bare != name {
+		return field{}, errField
 	}
 	return field{name: name, place: placeOf(name)}, nil
 }

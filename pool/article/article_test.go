@@ -209,24 +209,27 @@ func TestReferences_mended(t *testing.T) {
 	}
 }
 
-func TestParent_fallsBack(t *testing.T) {
+func TestParent_isTheLastThingNamedOrNothing(t *testing.T) {
 	for _, c := range []struct {
 		why   string
 		lines []string
 		want  pool.MessageID
-		last  pool.MessageID
+		ok    bool
 	}{
-		{"the last reference", []string{"References: <a@b> <c@d>", "In-Reply-To: <e@f>"}, "<c@d>", "<c@d>"},
-		{"none", []string{"In-Reply-To: <e@f>"}, "<e@f>", ""},
-		{"none that is one", []string{"References: a@b", "In-Reply-To: <e", " @f> of today"}, "<e@f>", ""},
-		{"neither", []string{"A: b"}, "", ""},
+		{"the last reference", []string{"References: <a@b> <c@d>", "In-Reply-To: <e@f>"}, "<c@d>", true},
+		{"folded within", []string{"References: <a@b> <c", " @d>"}, "<c@d>", true},
+		{"no References", []string{"In-Reply-To: <e@f>"}, "<e@f>", true},
+		{"neither", []string{"A: b"}, "", false},
+		{"empty References", []string{"References:", "In-Reply-To: <e@f>"}, "<e@f>", true},
+		{"the last one cut off", []string{"References: <a@b> <c@d"}, "", true},
+		{"the last one not ASCII", []string{"References: <a@b> <c\xe9@d>"}, "", true},
+		{"the last one too long", []string{"References: <a@b> <" + strings.Repeat("c", 249) + ">"}, "", true},
+		{"something behind it", []string{"References: <a@b> (yours)"}, "", true},
+		{"none, and In-Reply-To is not tried", []string{"References: a@b", "In-Reply-To: <e@f>"}, "", true},
 	} {
 		a := parse(t, append(c.lines, "", "x")...)
-		if got, ok := a.Parent(); got != c.want || ok != (c.want != "") {
-			t.Errorf("%s: Parent %q, %v", c.why, got, ok)
-		}
-		if got, ok := a.LastReference(); got != c.last || ok != (c.last != "") {
-			t.Errorf("%s: LastReference %q, %v", c.why, got, ok)
+		if got, ok := a.Parent(); got != c.want || ok != c.ok {
+			t.Errorf("%s: Parent %q, %v, want %q, %v", c.why, got, ok, c.want, c.ok)
 		}
 	}
 }
@@ -278,6 +281,18 @@ func TestFile_wireForm(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(crlf("..", "x", "...")), string(stored.Body())); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)
+	}
+}
+
+func TestFlatten_keepsFurtherWhiteSpace(t *testing.T) {
+	for raw, want := range map[string]string{
+		" plain": "plain", "tight": "tight", "": "", " ": "",
+		"   three before and two behind  ": "  three before and two behind  ",
+		"\tTAB": " TAB", "\r\n folded at once": "folded at once", " a\r\n\tb\r\n c": "a b c", " a\x00b\rc": "a b c",
+	} {
+		if got := article.Flatten(raw); got != want {
+			t.Errorf("%q: %q, want %q", raw, got, want)
+		}
 	}
 }
 

@@ -29,10 +29,11 @@ func unfold(raw string) string {
 }
 
 // Flatten turns the raw body of a header field into what OVER and HDR send:
-// unfolded, trimmed, and with each TAB, CR, LF and NUL that is left turned into
-// one space (RFC 3977, Sections 8.3.2 and 8.5.2).
+// unfolded, without the first space, and with each TAB, CR, LF and NUL that is
+// left turned into one space. Further white space stays at both ends (RFC 3977,
+// Sections 8.3.2 and 8.5.2).
 func Flatten(raw string) string {
-	value := unfold(raw)
+	value := strings.TrimPrefix(strings.ReplaceAll(raw, "\r\n", ""), " ")
 	if !strings.ContainsAny(value, "\t\r\n\x00") {
 		return value
 	}

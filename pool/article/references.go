@@ -11,24 +11,31 @@ import (
 // a long message-id in its middle. What is no message-id is left out.
 func (a *Article) References() []pool.MessageID { return messageIDs(a.Get("References")) }
 
-// LastReference returns the last message-id of References: that of the article
-// this one answers.
-func (a *Article) LastReference() (pool.MessageID, bool) { return last(a.References()) }
-
 // Parent returns the message-id of the article that this one answers: the last
-// of References or, where that names none, the last of In-Reply-To.
-func (a *Article) Parent() (pool.MessageID, bool) {
-	if id, ok := a.LastReference(); ok {
-		return id, true
+// of References or, where there is no such field, the last of In-Reply-To. ok
+// says whether it answers anything. The message-id is "" when it does, but the
+// last thing named is no whole message-id: who goes by an earlier one then, goes
+// by another article's.
+func (a *Article) Parent() (id pool.MessageID, ok bool) {
+	for _, name := range [...]string{"References", "In-Reply-To"} {
+		if value := a.Get(name); value != "" {
+			return lastID(value), true
+		}
 	}
-	return last(messageIDs(a.Get("In-Reply-To")))
+	return "", false
 }
 
-func last(ids []pool.MessageID) (pool.MessageID, bool) {
-	if len(ids) == 0 {
-		return "", false
+// lastID returns the message-id that a field ends with, or "".
+func lastID(value string) pool.MessageID {
+	start := strings.LastIndexByte(value, '<')
+	if start < 0 {
+		return ""
 	}
-	return ids[len(ids)-1], true
+	id, err := pool.ParseMessageID(withoutSpace(value[start:]))
+	if err != nil {
+		return ""
+	}
+	return id
 }
 
 func messageIDs(value string) []pool.MessageID {

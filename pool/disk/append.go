@@ -9,6 +9,7 @@ import (
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/record"
 )
 
 // A filing is one article on its way into the store, and what became of it.
@@ -68,7 +69,7 @@ func (s *Store) room() error {
 	if s.options.Reserve == 0 {
 		return nil
 	}
-	if free, err := freeSpace(s.dir); err == nil && free < s.options.Reserve {
+	if free, err := record.Free(s.dir); err == nil && free < s.options.Reserve {
 		return pool.ErrDiskFull
 	}
 	return nil

@@ -248,7 +248,7 @@ func (s *Store) Health() Health {
 		CorruptReads: s.corrupt.Load(),
 		Seen:         s.seen.len(),
 	}
-	if free, err := freeSpace(s.dir); err == nil {
+	if free, err := record.Free(s.dir); err == nil {
 		h.Free = free - min(free, s.options.Reserve)
 	}
 	s.mu.RLock()

@@ -42,13 +42,13 @@ func newTarget(t *testing.T) *target {
 		Domain: domain, Data: data, PoolGroup: "restante.pool",
 		Batches: batch.Shape{
 			Calendar: pool.Calendar{EpochLength: time.Hour, BatchInterval: time.Second, Retention: 4, TokenLife: 12},
-			Size:     8, Slots: 8, Backlog: 100,
+			Size:     8, Slots: 8, Backlog: 100, Posts: 1 << 20,
 		},
 		Groups:   []pool.GroupInfo{{Name: "restante.cards", Posting: pool.PostingAllowed}},
 		MayLogin: func(net.Conn) bool { return true }, MinBits: 70, Logins: 2,
 		MaxArticle: 1 << 20, Connections: 100, Idle: time.Minute, Logger: zerolog.Nop(),
 	}
-	if err := keyring.Create(gateway.KeyDir(data), domain, s.KeyPolicy(), time.Now()); err != nil {
+	if err := keyring.Create(gateway.KeyDir(data)); err != nil {
 		t.Fatal(err)
 	}
 	g, err := gateway.Open(t.Context(), s)

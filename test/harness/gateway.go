@@ -3,6 +3,7 @@ package harness
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -96,7 +97,8 @@ func (g *Gateway) start() bool {
 	late := time.After(patience)
 	for !g.answers() {
 		select {
-		case <-ended:
+		case err := <-ended:
+			g.t.Logf("the gateway ended at once: %v", err)
 			g.process = nil
 			return false
 		case <-late:
@@ -172,8 +174,7 @@ func (g *Gateway) end(signal os.Signal) error {
 		return err
 	case <-time.After(patience):
 		_ = process.Process.Kill()
-		<-g.ended
-		return errors.New("it had to be killed")
+		return fmt.Errorf("it had to be killed: %w", <-g.ended)
 	}
 }
 

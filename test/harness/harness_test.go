@@ -8,6 +8,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(Main(m)) }
 
 func TestGateway_keepsWhatItAcceptedThroughAKill(t *testing.T) {
+	t.Parallel()
 	g := Start(t)
 	alice := Passphrase(t)
 	r := g.Dial()
@@ -24,6 +25,7 @@ func TestGateway_keepsWhatItAcceptedThroughAKill(t *testing.T) {
 }
 
 func TestGateway_restartsAfterACleanStop(t *testing.T) {
+	t.Parallel()
 	g := Start(t, Setting{"batch_size", "2"})
 	g.Dial().Post("Newsgroups: misc.test\nFrom: a@home.example\nSubject: hello\n\n.Dots and all.\n")
 	g.Restart()

@@ -1,9 +1,9 @@
-package disk
+package record
 
 import "golang.org/x/sys/unix"
 
-// freeSpace returns how many octets the file system has left for this user.
-func freeSpace(dir string) (uint64, error) {
+// Free returns how many octets the file system has left for this user.
+func Free(dir string) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err

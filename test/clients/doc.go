@@ -1,0 +1,3 @@
+// Package clients lets the test suites of client libraries loose on a gateway, as
+// their authors wrote them.
+package clients

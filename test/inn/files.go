@@ -1,0 +1,116 @@
+package inn
+
+import (
+	"fmt"
+	"strings"
+)
+
+// innConf is inn.conf: every path into the test's folder, everything on disk at
+// once, and no wait for a first command.
+const innConf = `domain: DOMAIN
+fromhost: DOMAIN
+pathhost: DOMAIN
+organization: "Nobody"
+mta: "/bin/true %s"
+mailcmd: /bin/true
+hismethod: hisv6
+ovmethod: tradindexed
+enableoverview: true
+pathnews: FOLDER
+pathbin: BIN
+pathetc: FOLDER/etc
+pathfilter: FOLDER/etc/filter
+pathdb: FOLDER/db
+pathrun: FOLDER/run
+pathlog: FOLDER/log
+pathhttp: FOLDER/http
+pathtmp: FOLDER/tmp
+pathspool: FOLDER/spool
+patharticles: FOLDER/spool/articles
+pathoverview: FOLDER/spool/overview
+pathoutgoing: FOLDER/spool/outgoing
+pathincoming: FOLDER/spool/incoming
+patharchive: FOLDER/spool/archive
+runasuser: USER
+runasgroup: GROUP
+port: PORT
+bindaddress: 127.0.0.1
+initialtimeout: 300
+nnrpdloadlimit: 0
+doinnwatch: false
+icdsynccount: 1
+overcachesize: 0
+wireformat: true
+`
+
+// readersConf lets everybody read and post, and one account log in.
+const readersConf = `auth "all" {
+	hosts: "*"
+	auth: "FOLDER/etc/login"
+	default: "<anyone>"
+}
+access "all" {
+	users: "*"
+	newsgroups: "*"
+	access: "RPAN"
+}
+`
+
+const incomingConf = `streaming: true
+max-connections: 50
+peer ME {
+	hostname: "127.0.0.1"
+}
+`
+
+const storageConf = `method tradspool {
+	newsgroups: *
+	class: 0
+}
+`
+
+// loginScript is told a name and a password by nnrpd, and says who that is.
+const loginScript = `#!/bin/sh
+while read -r key value; do
+	value=$(printf '%s' "$value" | tr -d '\r')
+	case "$key" in
+	ClientAuthname:) name=$value ;;
+	ClientPassword:) password=$value ;;
+	.*) break ;;
+	esac
+done
+[ "$name" = 'NAME' ] && [ "$password" = 'PASSWORD' ] && printf 'User:%s\r\n' "$name"
+`
+
+// files returns the files of a new server, by their names in its folder.
+func files(groups []Group, login Login, fill *strings.Replacer) map[string]string {
+	var active, times, descriptions, subscriptions strings.Builder
+	for _, name := range []string{"control", "control.cancel", "junk"} { // innd insists on them
+		fmt.Fprintf(&active, "%s 0000000000 0000000001 n\n", name)
+	}
+	for _, g := range groups {
+		fmt.Fprintf(&active, "%s 0000000000 0000000001 %c\n", g.Name, g.Posting)
+		fmt.Fprintf(&times, "%s %d %s\n", g.Name, g.Created.Unix(), Domain)
+		fmt.Fprintln(&subscriptions, g.Name)
+		if g.Description != "" {
+			fmt.Fprintf(&descriptions, "%s\t%s\n", g.Name, g.Description)
+		}
+	}
+	return map[string]string{
+		"etc/inn.conf":      fill.Replace(innConf),
+		"etc/readers.conf":  fill.Replace(readersConf),
+		"etc/incoming.conf": incomingConf,
+		"etc/storage.conf":  storageConf,
+		"etc/newsfeeds":     "ME:*::\n",
+		"etc/expire.ctl":    "/remember/:11\n*:A:1:never:never\n",
+		"etc/control.ctl":   "all:*:*:drop\n",
+		"etc/moderators":    "",
+		"etc/nnrpd.track":   "",
+		"etc/subscriptions": subscriptions.String(),
+		"etc/login":         strings.NewReplacer("NAME", login.Name, "PASSWORD", login.Password).Replace(loginScript),
+		"db/active":         active.String(),
+		"db/active.times":   times.String(),
+		"db/newsgroups":     descriptions.String(),
+		"db/history":        "",
+	}
+}
