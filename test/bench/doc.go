@@ -6,14 +6,18 @@
 //
 //	go test -run '^$' -bench . ./test/bench
 //
-// starts a gateway of its own from this tree and measures that. These variables
-// of the environment choose another server, which must run already:
+// starts a gateway of its own from this tree and measures that. With
+// NEWS_BENCH_SERVER=inn in the environment it starts INN where that is
+// installed. These variables choose a server that runs already:
 //
 //	NEWS_BENCH_READER    host:port for newsreaders
 //	NEWS_BENCH_FEED      host:port for peers; the client must be one there
-//	NEWS_BENCH_PID       the server's process, where it runs on this machine: its
-//	                     CPU time and memory are measured, with those of its
-//	                     children
+//	NEWS_BENCH_PID       the server's processes, with commas between, where it
+//	                     runs on this machine: their CPU time and memory are
+//	                     measured, with those of their children
+//
+// And these say what is done:
+//
 //	NEWS_BENCH_GROUP     the newsgroup used, misc.test by default
 //	NEWS_BENCH_ARTICLES  articles that are read, 10000 by default; what the group
 //	                     has less of them is fed first

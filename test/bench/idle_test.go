@@ -17,7 +17,7 @@ const settle = 5 * time.Second
 // more, and reports what one of them costs the server in memory.
 func BenchmarkIdle(b *testing.B) {
 	t := open(b)
-	if t.process == 0 {
+	if len(t.processes) == 0 {
 		b.Skip("NEWS_BENCH_PID is not set")
 	}
 	for range b.N {
@@ -41,7 +41,7 @@ func BenchmarkIdle(b *testing.B) {
 
 func (t *target) memory(b *testing.B) int64 {
 	b.Helper()
-	octets, err := t.process.memory()
+	octets, err := t.processes.memory()
 	if err != nil {
 		b.Fatal(err)
 	}

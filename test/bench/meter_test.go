@@ -10,7 +10,7 @@ import (
 // uses it.
 type meter struct {
 	b      *testing.B
-	server process
+	server processes
 	// Where the run started.
 	serverCPU, clientCPU time.Duration
 }
@@ -18,7 +18,7 @@ type meter struct {
 // start starts the benchmark's clock anew, and the others with it.
 func (t *target) start(b *testing.B) *meter {
 	b.Helper()
-	m := &meter{b: b, server: t.process}
+	m := &meter{b: b, server: t.processes}
 	m.serverCPU = m.cpu()
 	m.clientCPU = ownCPU()
 	b.ResetTimer()
@@ -27,7 +27,7 @@ func (t *target) start(b *testing.B) *meter {
 
 func (m *meter) cpu() time.Duration {
 	m.b.Helper()
-	if m.server == 0 {
+	if len(m.server) == 0 {
 		return 0
 	}
 	cpu, err := m.server.cpu()
@@ -43,7 +43,7 @@ func (m *meter) stop(n int, unit string) {
 	m.b.StopTimer()
 	m.b.ReportMetric(float64(n)/m.b.Elapsed().Seconds(), unit+"s/s")
 	m.b.ReportMetric(micros(ownCPU()-m.clientCPU)/float64(n), "client-µs/"+unit)
-	if m.server != 0 {
+	if len(m.server) > 0 {
 		m.b.ReportMetric(micros(m.cpu()-m.serverCPU)/float64(n), "server-µs/"+unit)
 	}
 }

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// A process is a server under measurement, with its children and theirs: some
-// servers fork for each reader.
-type process int
+// A processes is a server under measurement: the numbers of its processes, to
+// which their children and theirs belong, as some servers fork for each reader.
+type processes []int
 
 // tick is the unit of CPU time in /proc, the same on every Linux system.
 const tick = time.Second / 100
 
 // cpu returns the CPU time that the processes took, those that ended included.
-func (p process) cpu() (time.Duration, error) {
+func (p processes) cpu() (time.Duration, error) {
 	total := time.Duration(0)
-	err := p.each(func(pid process) error {
+	err := p.each(func(pid int) error {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
 			return err
@@ -45,9 +45,9 @@ func (p process) cpu() (time.Duration, error) {
 
 // memory returns the octets that the processes have in memory. What several of
 // them share is divided among them.
-func (p process) memory() (int64, error) {
+func (p processes) memory() (int64, error) {
 	total := int64(0)
-	err := p.each(func(pid process) error {
+	err := p.each(func(pid int) error {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 		if err != nil {
 			return err
@@ -63,32 +63,46 @@ func (p process) memory() (int64, error) {
 	return total, err
 }
 
-// each calls visit for the process and for all below it. A child that ends
-// meanwhile is left out.
-func (p process) each(visit func(process) error) error {
-	if err := visit(p); err != nil {
-		return err
-	}
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p))
-	if err != nil {
-		return err
-	}
-	for _, task := range tasks {
-		children, err := os.ReadFile(task)
-		if err != nil {
-			continue // a thread that ended
+// each calls visit for the processes and for all below them.
+func (p processes) each(visit func(pid int) error) error {
+	for _, pid := range p {
+		if err := visit(pid); err != nil {
+			return err
 		}
-		for _, child := range strings.Fields(string(children)) {
-			pid, err := strconv.Atoi(child)
-			if err != nil {
-				return err
-			}
-			if err := process(pid).each(visit); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH) {
-				return err
-			}
+	}
+	for _, pid := range p.below() {
+		err := visit(pid)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // it ended meanwhile
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// below returns the processes' children, theirs, and so on.
+func (p processes) below() processes {
+	var all processes
+	for _, pid := range p {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is a good one
+		for _, task := range tasks {
+			text, err := os.ReadFile(task)
+			if err != nil {
+				continue // a thread that ended
+			}
+			for _, number := range strings.Fields(string(text)) {
+				if child, err := strconv.Atoi(number); err == nil {
+					all = append(all, child)
+				}
+			}
+		}
+	}
+	if len(all) > 0 {
+		all = append(all, all.below()...)
+	}
+	return all
 }
 
 // ownCPU returns the CPU time that this process took.

@@ -2,19 +2,23 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/test/harness"
+	"github.com/restante/restante/test/inn"
 )
 
 func TestMain(m *testing.M) {
-	if outside() {
+	if outside() || os.Getenv("NEWS_BENCH_SERVER") != "" {
 		os.Exit(m.Run())
 	}
 	os.Exit(harness.Main(m))
@@ -27,8 +31,8 @@ func outside() bool {
 
 // A target is the server that is measured.
 type target struct {
-	reader, feed string  // addresses
-	process      process // 0 where it is not known
+	reader, feed string    // addresses
+	processes    processes // none where they are not known
 	group        string
 	articles     int // how many are read
 	idle         int // connections
@@ -36,35 +40,56 @@ type target struct {
 	buffers      nntp.Buffers
 }
 
-// open finds the server that the environment names, or starts a gateway.
+// open finds the server that the environment names, or starts one.
 func open(b *testing.B) *target {
 	b.Helper()
-	t := &target{
-		reader: os.Getenv("NEWS_BENCH_READER"), feed: os.Getenv("NEWS_BENCH_FEED"),
-		process: process(number(b, "NEWS_BENCH_PID", 0)),
-		group:   "misc.test",
-		press:   newPress(),
-	}
+	t := &target{group: "misc.test", press: newPress()}
 	if group := os.Getenv("NEWS_BENCH_GROUP"); group != "" {
 		t.group = group
 	}
 	t.articles = number(b, "NEWS_BENCH_ARTICLES", 10_000)
 	t.idle = number(b, "NEWS_BENCH_IDLE", 10_000)
-	switch {
-	case !outside():
+	switch server := os.Getenv("NEWS_BENCH_SERVER"); {
+	case outside():
+		t.find(b)
+	case server == "inn":
+		t.startINN(b)
+	case server == "":
 		t.startGateway(b)
-	case t.reader == "":
-		t.reader = t.feed
-	case t.feed == "":
-		t.feed = t.reader
+	default:
+		b.Fatal("NEWS_BENCH_SERVER may be inn")
 	}
 	return t
+}
+
+// find takes a server that runs already.
+func (t *target) find(b *testing.B) {
+	b.Helper()
+	reader, feed := os.Getenv("NEWS_BENCH_READER"), os.Getenv("NEWS_BENCH_FEED")
+	t.reader, t.feed = cmp.Or(reader, feed), cmp.Or(feed, reader)
+	for pid := range strings.FieldsFuncSeq(os.Getenv("NEWS_BENCH_PID"), func(r rune) bool { return r == ',' }) {
+		n, err := strconv.Atoi(pid)
+		if err != nil {
+			b.Fatal("NEWS_BENCH_PID is not a list of numbers")
+		}
+		t.processes = append(t.processes, n)
+	}
 }
 
 func (t *target) startGateway(b *testing.B) {
 	b.Helper()
 	g := harness.Start(b, harness.Setting{Key: "connections", Value: strconv.Itoa(t.idle + 100)})
-	t.reader, t.feed, t.process = g.Address, g.Address, process(g.PID())
+	t.reader, t.feed, t.processes = g.Address, g.Address, processes{g.PID()}
+}
+
+// mostForks is how many idle readers a server gets that has a process for each.
+const mostForks = 200
+
+func (t *target) startINN(b *testing.B) {
+	b.Helper()
+	s := inn.StartBuffered(b, []inn.Group{{Name: t.group, Posting: 'y', Created: time.Now()}}, inn.Login{Name: "nobody", Password: "secret"})
+	t.reader, t.feed, t.processes = s.Reader, s.Transit, s.PIDs
+	t.idle = min(t.idle, mostForks)
 }
 
 func number(b *testing.B, variable string, otherwise int) int {
