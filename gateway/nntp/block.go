@@ -76,12 +76,9 @@ func (r *Reader) ReadBlock(limit, bound int) (Block, error) {
 	}
 	for {
 		for r.next < r.end {
-			chunk := r.buf[r.next:r.end]
-			if at := bytes.IndexByte(chunk, '\n'); at >= 0 {
-				chunk = chunk[:at+1]
-			}
-			r.next += len(chunk)
-			if s.scan(chunk) {
+			used, done := s.scan(r.buf[r.next:r.end])
+			r.next += used
+			if done {
 				return s.block()
 			}
 		}
@@ -108,9 +105,66 @@ type blockScanner struct {
 	malformed bool
 }
 
-// scan takes the next octets: not empty, with at most one LF, as the last
+// scan takes some of the next octets, of which there is one at least, and
+// returns how many. It says whether the block ends with them.
+func (s *blockScanner) scan(held []byte) (used int, done bool) {
+	if s.line == 0 {
+		if used, done = s.scanLines(held); used > 0 {
+			return used, done
+		}
+	}
+	if at := bytes.IndexByte(held, '\n'); at >= 0 {
+		held = held[:at+1]
+	}
+	return len(held), s.scanPart(held)
+}
+
+// scanLines takes the whole lines in front, up to the first that CRLF does not
+// end. What it does for each line is little, for nearly all of a block goes this
+// way.
+func (s *blockScanner) scanLines(held []byte) (used int, done bool) {
+	lines, dots, kept := 0, 0, 0
+	for !done {
+		size := bytes.IndexByte(held[used:], '\n') + 1
+		if size < len("\r\n") || held[used+size-2] != '\r' {
+			break
+		}
+		if line := held[used : used+size]; line[0] == '.' {
+			dots++
+			if line[1] == '.' {
+				s.stuff++
+			} else { // never stuffed, or the terminating line's
+				s.add(held[kept:used])
+				kept = used + 1
+				done = size == len(".\r\n")
+			}
+		}
+		lines++
+		used += size
+	}
+	// Each line has one LF and a CR before it: there must be no further CR.
+	taken := held[:used]
+	if bytes.Count(taken, []byte("\r")) != lines || bytes.IndexByte(taken, 0) >= 0 {
+		s.malformed = true
+	}
+	s.came += used
+	s.size += used - dots
+	s.add(held[kept:used])
+	return used, done
+}
+
+// add adds octets to what the block holds, as far as it will be wanted.
+func (s *blockScanner) add(octets []byte) {
+	if s.wanted() {
+		s.wire = append(s.wire, octets...)
+	} else {
+		s.wire = nil
+	}
+}
+
+// scanPart takes the next octets: not empty, with at most one LF, as the last
 // octet. It says whether the block ends with them.
-func (s *blockScanner) scan(chunk []byte) (done bool) {
+func (s *blockScanner) scanPart(chunk []byte) (done bool) {
 	last := len(chunk) - 1
 	lf := chunk[last] == '\n'
 	crlf := lf && (last > 0 && chunk[last-1] == '\r' || last == 0 && s.cr)
@@ -155,11 +209,7 @@ func (s *blockScanner) keep(chunk []byte) {
 		s.afterDot(chunk[0])
 	}
 	s.size += len(chunk)
-	if s.wanted() {
-		s.wire = append(s.wire, chunk...)
-	} else {
-		s.wire = nil
-	}
+	s.add(chunk)
 }
 
 func (s *blockScanner) afterDot(c byte) {

@@ -94,10 +94,16 @@ func checkLine(line []byte) ([]byte, error) {
 	if len(line)+len("\r\n") > MaxLine {
 		return nil, ErrLineTooLong
 	}
-	if bytes.ContainsAny(line, "\x00\r\n") {
+	if !plain(line) {
 		return nil, ErrLineMalformed
 	}
 	return line, nil
+}
+
+// plain says whether p is without NUL, CR and LF. Three searches for one octet
+// each are several times as fast as one for any of three.
+func plain(p []byte) bool {
+	return bytes.IndexByte(p, 0) < 0 && bytes.IndexByte(p, '\r') < 0 && bytes.IndexByte(p, '\n') < 0
 }
 
 // skipLine reads on to the end of a line that is too long already.

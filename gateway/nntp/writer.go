@@ -61,18 +61,23 @@ func (w *Writer) Line(parts ...[]byte) {
 			}
 			start = false
 		}
-		for len(part) > 0 {
-			at := bytes.IndexAny(part, "\x00\r\n")
-			if at < 0 {
-				w.add(part)
-				break
-			}
-			w.add(part[:at])
-			w.add([]byte(" "))
-			part = part[at+1:]
+		if !plain(part) {
+			part = spaced(part)
 		}
+		w.add(part)
 	}
 	w.add([]byte("\r\n"))
+}
+
+// spaced returns a copy of p with spaces for NUL, CR and LF.
+func spaced(p []byte) []byte {
+	out := bytes.Clone(p)
+	for i, c := range out {
+		if c == 0 || c == '\r' || c == '\n' {
+			out[i] = ' '
+		}
+	}
+	return out
 }
 
 // Wire writes lines of a block that are in wire form already.

@@ -78,6 +78,7 @@ type Store struct {
 	// Changed under the batcher's turn with mu held; read with either.
 	mu       sync.RWMutex
 	groups   map[pool.Group]*group
+	names    []pool.Group // the keys of groups, sorted
 	byNumber map[uint32]*group
 	segments map[uint32]*segment
 

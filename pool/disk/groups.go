@@ -128,6 +128,9 @@ func (s *Store) loadGroups(mayBeMissing bool) error {
 }
 
 func (s *Store) addGroup(g *group) {
+	if at, known := slices.BinarySearch(s.names, g.info.Name); !known {
+		s.names = slices.Insert(s.names, at, g.info.Name)
+	}
 	s.groups[g.info.Name], s.byNumber[g.id] = g, g
 	s.lastGroup = max(s.lastGroup, g.id)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/restante/restante/pool"
@@ -20,12 +19,11 @@ func (s *Store) Groups(ctx context.Context) ([]pool.GroupInfo, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	out := make([]pool.GroupInfo, 0, len(s.groups))
-	for _, g := range s.groups {
-		if !g.hidden {
+	for _, name := range s.names {
+		if g := s.groups[name]; !g.hidden {
 			out = append(out, g.info)
 		}
 	}
-	slices.SortFunc(out, func(a, b pool.GroupInfo) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	return out, nil
 }
 

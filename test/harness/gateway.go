@@ -122,6 +122,15 @@ func (g *Gateway) answers() bool {
 	return err == nil && string(code[:]) == "200"
 }
 
+// PID returns the number of the process, for whoever measures it.
+func (g *Gateway) PID() int {
+	g.t.Helper()
+	if g.process == nil {
+		g.t.Fatal("the gateway does not run")
+	}
+	return g.process.Process.Pid
+}
+
 // Stop tells the gateway to stop, and fails the test unless it does so in time
 // with exit status 0.
 func (g *Gateway) Stop() {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// innConf is inn.conf: every path into the test's folder, everything on disk at
-// once, and no wait for a first command.
+// innConf is inn.conf: every path into the test's folder, and no wait for a
+// first command.
 const innConf = `domain: DOMAIN
 fromhost: DOMAIN
 pathhost: DOMAIN
@@ -38,9 +38,13 @@ bindaddress: 127.0.0.1
 initialtimeout: 300
 nnrpdloadlimit: 0
 doinnwatch: false
-icdsynccount: 1
-overcachesize: 0
 wireformat: true
+`
+
+// atOnceConf has innd write every article to the disk at once, so that nnrpd
+// finds it.
+const atOnceConf = `icdsynccount: 1
+overcachesize: 0
 `
 
 // readersConf lets everybody read and post, and one account log in.
@@ -83,7 +87,7 @@ done
 `
 
 // files returns the files of a new server, by their names in its folder.
-func files(groups []Group, login Login, fill *strings.Replacer) map[string]string {
+func files(groups []Group, login Login, conf string, fill *strings.Replacer) map[string]string {
 	var active, times, descriptions, subscriptions strings.Builder
 	for _, name := range []string{"control", "control.cancel", "junk"} { // innd insists on them
 		fmt.Fprintf(&active, "%s 0000000000 0000000001 n\n", name)
@@ -97,7 +101,7 @@ func files(groups []Group, login Login, fill *strings.Replacer) map[string]strin
 		}
 	}
 	return map[string]string{
-		"etc/inn.conf":      fill.Replace(innConf),
+		"etc/inn.conf":      fill.Replace(innConf + conf),
 		"etc/readers.conf":  fill.Replace(readersConf),
 		"etc/incoming.conf": incomingConf,
 		"etc/storage.conf":  storageConf,

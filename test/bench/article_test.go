@@ -1,0 +1,64 @@
+package bench
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A press makes articles that no server has seen.
+type press struct {
+	run  string // differs from process to process
+	made atomic.Uint64
+}
+
+func newPress() *press {
+	var run [8]byte
+	_, _ = rand.Read(run[:]) // never fails
+	return &press{run: hex.EncodeToString(run[:])}
+}
+
+// id returns a new message-id. All of them have one length.
+func (p *press) id() string {
+	return fmt.Sprintf("<%s.%012d@bench.example>", p.run, p.made.Add(1))
+}
+
+// A form is an article that is printed again and again with other message-ids,
+// so that making articles takes next to no time.
+type form struct {
+	wire []byte // without the terminating line
+	at   int    // of the message-id
+}
+
+const hole = "<message-id>"
+
+// newForm returns an article for group of about size octets.
+func newForm(p *press, group string, size int) *form {
+	head := strings.Join([]string{
+		"Path: bench.example!not-for-mail",
+		"From: Some Body <somebody@bench.example>",
+		"Newsgroups: " + group,
+		"Subject: An article of " + fmt.Sprint(size) + " octets",
+		"Date: " + time.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 +0000"),
+		"Message-ID: " + hole,
+		"References: <first@bench.example> <second@bench.example>",
+		"Content-Type: text/plain; charset=UTF-8",
+		"", "",
+	}, "\r\n")
+	id := p.id()
+	at := strings.Index(head, hole)
+	wire := []byte(strings.Replace(head, hole, id, 1))
+	const line = "Some seventy octets a line is what people write, and some words more.\r\n"
+	wire = append(wire, bytes.Repeat([]byte(line), max(1, (size-len(wire))/len(line)))...)
+	return &form{wire: wire, at: at}
+}
+
+// print puts a message-id into the article and returns it whole.
+func (f *form) print(id string) []byte {
+	copy(f.wire[f.at:], id)
+	return f.wire
+}

@@ -1,0 +1,100 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/restante/restante/gateway/nntp"
+)
+
+// window is how many commands a feeder keeps unanswered.
+const window = 64
+
+// BenchmarkTakeThis sends new articles (RFC 4644, Section 2.5).
+func BenchmarkTakeThis(b *testing.B) {
+	t := open(b)
+	t.needFeed(b)
+	t.fill(b) // a server's first articles cost it more than all later ones
+	for _, size := range []int{2, 16} {
+		for _, connections := range []int{1, 4, 16} {
+			b.Run(fmt.Sprintf("%dKiB/connections=%d", size, connections), func(b *testing.B) {
+				t.takeThis(b, size<<10, connections)
+			})
+		}
+	}
+}
+
+func (t *target) takeThis(b *testing.B, size, connections int) {
+	clients := make([]*client, connections)
+	for i := range clients {
+		clients[i] = t.dialPeer(b)
+	}
+	b.SetBytes(int64(size))
+	m := t.start(b)
+	together(b, clients, func(c *client, n int) error {
+		return c.takeThis(t.press, newForm(t.press, t.group, size), n)
+	})
+	m.stop(b.N, "article")
+}
+
+// takeThis feeds n new articles, all of which must be taken.
+func (c *client) takeThis(p *press, f *form, n int) error {
+	sent := make(chan string, window) // in order, for the answers
+	return c.pipeline(window, n,
+		func(int) error {
+			id := p.id()
+			sent <- id
+			if err := c.w.Command("TAKETHIS " + id); err != nil {
+				return err
+			}
+			c.w.Wire(f.print(id))
+			c.w.End()
+			return c.w.Err()
+		},
+		func(int) error { return c.expectFor(<-sent, codeTaken) })
+}
+
+// BenchmarkCheck offers articles, one command each (RFC 4644, Section 2.4). It
+// comes last: a server remembers for a while what was offered and not sent.
+func BenchmarkCheck(b *testing.B) {
+	t := open(b)
+	t.needFeed(b)
+	known := t.fill(b)
+	b.Run("known", func(b *testing.B) {
+		t.check(b, codeUnwanted, func(i int) string { return known[i%len(known)].id })
+	})
+	b.Run("unknown", func(b *testing.B) {
+		t.check(b, codeSend, func(int) string { return t.press.id() })
+	})
+}
+
+func (t *target) check(b *testing.B, want nntp.Code, id func(i int) string) {
+	c := t.dialPeer(b)
+	asked := make(chan string, window) // in order, for the answers
+	m := t.start(b)
+	err := c.pipeline(window, b.N,
+		func(i int) error {
+			next := id(i)
+			asked <- next
+			return c.w.Command("CHECK " + next)
+		},
+		func(int) error { return c.expectFor(<-asked, want) })
+	if err != nil {
+		b.Fatal(err)
+	}
+	m.stop(b.N, "check")
+}
+
+// expectFor reads a reply that must repeat the message-id of its command (RFC
+// 4644, Sections 2.4.2 and 2.5.2).
+func (c *client) expectFor(id string, want nntp.Code) error {
+	reply, err := c.reply(want)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(reply.Text, id) {
+		return fmt.Errorf("%w: the message-id is another", unexpectedReply{reply})
+	}
+	return nil
+}
