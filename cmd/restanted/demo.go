@@ -89,7 +89,7 @@ func demoSettings(folder string) (gateway.Settings, error) {
 	conf.Limits.DiskReserve = 0
 	conf.Groups = []config.Group{
 		{Name: "restante.cards", Description: "Contact cards: follow up to write to their owner", Posting: "y"},
-		{Name: "restante.test", Description: "Try things out", Posting: "y"},
+		{Name: "misc.test", Description: "Try things out", Posting: "y"},
 	}
 	s := settings(conf, zerolog.Nop())
 	err := keyring.Create(gateway.KeyDir(s.Data))

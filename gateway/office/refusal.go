@@ -25,20 +25,21 @@ var (
 )
 
 // sentence returns what a person is told of an error, or nothing when it is
-// not one of the sender's making.
+// not one of the sender's making. Newsreaders show the first 55 characters or
+// so: they say what is wrong.
 func sentence(err error) string {
 	for _, row := range []struct {
 		err  error
 		text string
 	}{
 		{ErrNoSubject, "The article has no subject: write one in the Subject line and post it again"},
-		{ErrRepeated, "One of the lines From, Newsgroups, Subject, References, To or Followup-To stands twice: keep one of each and post it again"},
+		{ErrRepeated, "A header line stands twice: keep one each of From, Newsgroups, Subject, References, To and Followup-To, and post it again"},
 		{ErrSent, "Your receipts can not be answered: to write to that person again, answer a message or a card of theirs"},
 		{ErrUnknown, "This server carries none of those newsgroups: choose one from its list and post it again"},
 		{ErrClosedGroup, "That newsgroup takes no posts from readers: choose another and post it again"},
 		{ErrMixed, "A private reply can not go to public newsgroups too: keep only restante.reply in Newsgroups, or leave it out"},
 		{ErrNobody, "Nobody to deliver to: press followup on an article of the person you write to, or put their reply token in the To line"},
-		{ErrNotToken, "The article you answer was posted without a login, so nobody can be reached through it; nothing was sent"},
+		{ErrNotToken, "Nobody to reach: that article was posted without a login. Nothing was sent; answer one that has a reply token"},
 		{ErrForeign, "That reply token belongs to another gateway: post your reply at the server named after its @ sign"},
 		{ErrExpired, "That reply token has expired: answer a newer article of the same person, or ask for a new card"},
 		{ErrForged, "That reply token is damaged or forged: answer the article itself instead of copying its Message-ID"},

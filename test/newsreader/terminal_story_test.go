@@ -116,7 +116,7 @@ func TestSlrnAndTin_writeToEachOther(t *testing.T) {
 // A letter that nobody can be answered through, and what whoever tries is told.
 const (
 	plainWords = "Hello from nobody in particular."
-	refused    = "The article you answer was posted without a login, so nobody can be reached through it; nothing was sent"
+	refused    = "Nobody to reach: that article was posted without a login. Nothing was sent; answer one that has a reply token"
 )
 
 // postPlainly posts an article without a login and waits for it.
