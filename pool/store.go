@@ -58,15 +58,19 @@ type Store interface {
 	Append(ctx context.Context, a *Article) ([]Location, error)
 
 	// Cancel withdraws the article with that message-id from all its groups.
-	// Its numbers are not used again, and the message-id counts as seen for
-	// ever, as does one that was never seen before: the article is refused when
-	// it comes. For one that was withdrawn or has expired already it does
-	// nothing. On stable storage on return. It returns ErrDiskFull and
-	// ErrReadOnly as Append does, and ErrCorrupt, having changed nothing, for an
-	// article that is damaged where it is kept.
+	// Its numbers are not used again, and the message-id stays seen for ever. For
+	// one that was withdrawn or has expired already it does nothing. On stable
+	// storage on return. It returns ErrNotFound for a message-id that was never
+	// seen, ErrDiskFull and ErrReadOnly as Append does, and ErrCorrupt, having
+	// changed nothing, for an article that is damaged where it is kept.
 	Cancel(ctx context.Context, id MessageID) error
 
-	// Seen says whether the message-id was ever appended or cancelled, even if
+	// Remember makes a message-id that was never seen count as seen, without an
+	// article. On stable storage on return. It returns ErrDuplicate for one that
+	// was seen before, and ErrDiskFull and ErrReadOnly as Append does.
+	Remember(ctx context.Context, id MessageID) error
+
+	// Seen says whether the message-id was ever appended or remembered, even if
 	// the article has expired since. For a message-id never seen it touches no
 	// disk.
 	Seen(ctx context.Context, id MessageID) (bool, error)

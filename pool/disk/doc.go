@@ -50,8 +50,8 @@
 //
 // It says that from here on the article with that message-id is withdrawn. It
 // stands behind the article's record in a segment of the same epoch, so that
-// both are dropped together. One of an article that was never here has no
-// places, and stands in epoch 0. The article's octets stay in their segment
+// both are dropped together. One of a message-id that is merely remembered has
+// no places, and stands in epoch 0. The article's octets stay in their segment
 // until that is dropped, but nothing leads there any more, not even in an index
 // that is built anew.
 //

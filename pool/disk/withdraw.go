@@ -22,18 +22,40 @@ func (s *Store) Cancel(ctx context.Context, id pool.MessageID) error {
 	s.dropping.Lock()
 	defer s.dropping.Unlock()
 	var err error
-	s.batcher.Alone(func() { err = s.withdraw(id) })
+	s.batcher.Alone(func() {
+		var gone *pool.Stored
+		if gone, err = s.live(id); err == nil && gone != nil {
+			err = s.withdraw(gone)
+		}
+	})
+	return err
+}
+
+// Remember implements [pool.Store].
+func (s *Store) Remember(ctx context.Context, id pool.MessageID) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	var err error
+	s.batcher.Alone(func() {
+		var known bool
+		if known, err = s.known(hashOf(id)); err != nil {
+			err = s.fromIndex(err)
+		} else if known {
+			err = pool.ErrDuplicate
+		} else {
+			err = s.withdraw(&pool.Stored{ID: id})
+		}
+	})
 	return err
 }
 
 // withdraw writes a withdrawal's record and takes the article out of the index.
-// It runs under the batcher's turn, while no epoch is dropped.
-func (s *Store) withdraw(id pool.MessageID) error {
+// It runs under the batcher's turn, and while no epoch is dropped if there is an
+// article.
+func (s *Store) withdraw(gone *pool.Stored) error {
 	if err := errors.Join(s.writable(), s.room()); err != nil {
-		return err
-	}
-	gone, err := s.live(id)
-	if err != nil || gone == nil {
 		return err
 	}
 	seg, p, err := s.record(gone)
@@ -53,19 +75,19 @@ func (s *Store) withdraw(id pool.MessageID) error {
 		s.doubt(err)
 		return s.latch(err)
 	}
-	s.seen.add(hashOf(id))
+	s.seen.add(hashOf(gone.ID))
 	return nil
 }
 
-// live returns what the record of a withdrawal is made from, or nil when there
-// is nothing to withdraw.
+// live returns the article that is to be withdrawn, or nil when that was done or
+// it has expired.
 func (s *Store) live(id pool.MessageID) (*pool.Stored, error) {
 	value, known, err := s.index.get(idKey(hashOf(id)))
 	switch {
 	case err != nil:
 		return nil, s.fromIndex(err)
 	case !known:
-		return &pool.Stored{ID: id}, nil
+		return nil, pool.ErrNotFound
 	case len(value) == 0 || withdrawn(value):
 		return nil, nil
 	}

@@ -222,7 +222,9 @@ func (s *Store) Cancel(ctx context.Context, id pool.MessageID) error {
 	defer s.calls.Done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seen[id] = true
+	if !s.seen[id] {
+		return pool.ErrNotFound
+	}
 	gone, ok := s.byID[id]
 	if !ok {
 		return nil
@@ -233,6 +235,21 @@ func (s *Store) Cancel(ctx context.Context, id pool.MessageID) error {
 		g.articles = slices.DeleteFunc(g.articles, func(f filed) bool { return f.article == gone })
 	}
 	s.arrived = slices.DeleteFunc(s.arrived, func(a *pool.Stored) bool { return a == gone })
+	return nil
+}
+
+// Remember implements [pool.Store].
+func (s *Store) Remember(ctx context.Context, id pool.MessageID) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen[id] {
+		return pool.ErrDuplicate
+	}
+	s.seen[id] = true
 	return nil
 }
 

@@ -15,7 +15,8 @@ func cancelCases() []testCase {
 	return []testCase{
 		{"Cancel_removesFromAllGroups", testCancel},
 		{"Cancel_staysSeen", testCancelSeen},
-		{"Cancel_unknownIsRefusedWhenItComes", testCancelUnknown},
+		{"Cancel_unknown", testCancelUnknown},
+		{"Remember_isRefusedWhenItComes", testRemember},
 		{"Cancel_marksGoOn", testCancelMarks},
 		{"Cancel_twiceAndExpired", testCancelTwice},
 		{"Cancel_manyAtOnce", testCancelMany},
@@ -81,10 +82,35 @@ func testCancelSeen(t *testing.T, r *room) {
 
 func testCancelUnknown(t *testing.T, r *room) {
 	r.group("a")
-	r.cancel("early")
+	if err := r.Cancel(t.Context(), ID("x")); !errors.Is(err, pool.ErrNotFound) {
+		t.Errorf("Cancel: %v, want ErrNotFound", err)
+	}
+	r.unchanged("a", "x", [3]int{1, 0, 0})
+}
+
+func (r *room) remember(name string) {
+	r.t.Helper()
+	if err := r.Remember(r.t.Context(), ID(name)); err != nil {
+		r.t.Fatalf("Remember(%s): %v", name, err)
+	}
+}
+
+func testRemember(t *testing.T, r *room) {
+	r.group("a")
+	r.fill("a", "here")
+	r.remember("early")
 	r.withdrawn("early")
-	if got, want := r.marks("a"), [3]int{1, 0, 0}; got != want {
+	r.cancel("early")
+	for _, name := range []string{"early", "here"} {
+		if err := r.Remember(t.Context(), ID(name)); !errors.Is(err, pool.ErrDuplicate) {
+			t.Errorf("Remember(%s): %v, want ErrDuplicate", name, err)
+		}
+	}
+	if got, want := r.marks("a"), [3]int{1, 1, 1}; got != want {
 		t.Errorf("marks %v, want %v", got, want)
+	}
+	if diff := cmp.Diff([]string{"here"}, r.since(day())); diff != "" {
+		t.Errorf("Since (-want +got):\n%s", diff)
 	}
 }
 
@@ -192,7 +218,8 @@ func testReopenCancel(t *testing.T, r *room, reopen func()) {
 	r.fill("a", "1", "2", "3")
 	at := r.add(Article(t, "4", "a", "b"))
 	r.add(inEpoch(Article(t, "5", "a"), 1))
-	r.cancel("1", "4", "5", "early")
+	r.cancel("1", "4", "5")
+	r.remember("early")
 	for range 3 {
 		r.same(t, reopen)
 		r.withdrawn("1", pool.Location{Group: "a", Number: 1})
