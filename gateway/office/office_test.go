@@ -138,17 +138,13 @@ X-Face: zimface
 Content-Language: en-US-zimlang
 NNTP-Posting-Host: 192.0.2.77
 X-Trace: zimtrace
-Injection-Info: zim.example
 Injection-Date: Thu, 02 Jan 2020 03:04:05 -0600
 Cancel-Lock: sha256:zimlock
 Distribution: zimworld
 Archive: zimno
 Approved: zim@work.example
-Control: cancel <zim@work.example>
-Supersedes: <zim2@work.example>
 Expires: Thu, 02 Jan 2030 03:04:05 -0600
 Lines: 1717
-Xref: workstation-17 misc.test:9
 Cc: zimcc@home.example
 `
 

@@ -20,6 +20,15 @@ var (
 	ErrExpired     = errors.New("an expired token")
 	ErrForged      = errors.New("a token that does not open")
 	ErrTooLarge    = errors.New("too large")
+	ErrInjected    = errors.New("injected already, by its header")
+	ErrTwice       = errors.New("a header field is there twice")
+	ErrDate        = errors.New("the date is none")
+	ErrControl     = errors.New("a control message that is malformed, or no cancel")
+	ErrCancelLogin = errors.New("a cancel or Supersedes without a login")
+	ErrNotAuthor   = errors.New("a cancel or Supersedes of somebody else's article")
+	ErrTakeBack    = errors.New("a cancel or Supersedes of a private message")
+	ErrModerator   = errors.New("a moderator who can not be reached")
+	ErrApproved    = errors.New("approved by somebody who is not the moderator")
 )
 
 // sentence returns what a person is told of an error, or nothing when it is
@@ -39,6 +48,15 @@ func sentence(err error) string {
 		{ErrExpired, "That reply token has expired: answer a newer article of the same person, or ask for a new card"},
 		{ErrForged, "That reply token is damaged or forged: answer the article itself instead of copying its Message-ID"},
 		{ErrTooLarge, "The article is too large for this server: shorten it or send it in parts"},
+		{ErrInjected, "The article was injected elsewhere already: take Injection-Info, Xref and a POSTED Path out of its header and post it again"},
+		{ErrTwice, "A header field that may be there once is there twice: remove one and post it again"},
+		{ErrDate, "The article's date is malformed: leave the Date line out or mend it, and post it again"},
+		{ErrControl, "Of control messages only a cancel is taken, and it names one Message-ID: mend the Control or Supersedes line"},
+		{ErrCancelLogin, "Only its author can cancel or replace an article: log in as you were when you posted it, and try again"},
+		{ErrNotAuthor, "That article was not posted from this login, so it can not be cancelled or replaced from here"},
+		{ErrTakeBack, "A private message can not be taken back: nobody but the one it is for can even tell which it is"},
+		{ErrModerator, "The moderator of that newsgroup can not be reached from here just now: tell the operator of this server"},
+		{ErrApproved, "Only its moderator's login can approve posts to that newsgroup: remove the Approved line and post it again"},
 		{batch.ErrBacklog, "Too much mail is waiting to leave this server: try again in an hour"},
 	} {
 		if errors.Is(err, row.err) {

@@ -31,8 +31,8 @@ func (o *Office) submit(ctx context.Context, text []byte, from *Mailbox) (pool.M
 	if err != nil {
 		return "", err
 	}
-	if post.Get("Subject") == "" {
-		return "", ErrNoSubject
+	if err := checkProto(post); err != nil {
+		return "", err
 	}
 	groups, err := post.Newsgroups()
 	if err != nil {
@@ -48,6 +48,9 @@ func (o *Office) submit(ctx context.Context, text []byte, from *Mailbox) (pool.M
 	case 0:
 		return o.publish(ctx, post, groups, from)
 	case len(groups):
+		if post.Has("Control") || post.Has("Supersedes") {
+			return "", ErrTakeBack
+		}
 		return o.deliver(ctx, post, from)
 	}
 	return "", ErrMixed
@@ -84,19 +87,34 @@ func (o *Office) deliver(ctx context.Context, post *article.Article, from *Mailb
 	return id, d.booking.Deposit(ctx, d.payloads, nil)
 }
 
-// publish lets a public post leave with the next batch.
+// publish lets a public post leave with the next batch, or brings it to the
+// moderator who is to see it first.
 func (o *Office) publish(ctx context.Context, post *article.Article, groups []pool.Group, from *Mailbox) (pool.MessageID, error) {
-	if err := o.carried(ctx, groups); err != nil {
+	moderated, err := o.carried(ctx, groups)
+	if err != nil {
 		return "", err
 	}
+	if len(moderated) > 0 && !post.Has("Approved") {
+		return o.forward(ctx, post, groups, moderated[0], from)
+	}
 	id, err := o.messageID(from)
+	if err != nil {
+		return "", err
+	}
+	if len(moderated) > 0 {
+		if id, err = o.approved(ctx, post, moderated, id, from); err != nil {
+			return "", err
+		}
+	}
+	request, err := o.request(ctx, post, from)
 	if err != nil {
 		return "", err
 	}
 	d := o.deposit()
 	defer d.booking.Drop()
 	names := join(groups)
-	public, err := o.write(post, letter{groups: names, id: id, date: d.booking.Post(), follow: followup(post, groups)})
+	l := letter{groups: names, id: id, date: d.booking.Post(), follow: followup(post, groups), extra: request}
+	public, err := o.write(post, o.injected(l, len(moderated) > 0, from))
 	if err != nil {
 		return "", err
 	}
@@ -107,28 +125,30 @@ func (o *Office) publish(ctx context.Context, post *article.Article, groups []po
 }
 
 // carried checks that a public post goes to at least one group that is carried
-// here, and to none that readers may not post to.
-func (o *Office) carried(ctx context.Context, groups []pool.Group) error {
+// here, and to none that readers may not post to. It returns the moderated ones.
+func (o *Office) carried(ctx context.Context, groups []pool.Group) (moderated []pool.Group, err error) {
 	known := 0
 	for _, name := range groups {
 		if name == Sent {
-			return ErrClosedGroup
+			return nil, ErrClosedGroup
 		}
 		info, err := o.Store.Group(ctx, name)
 		switch {
 		case errors.Is(err, pool.ErrNoGroup):
 			continue
 		case err != nil:
-			return err
+			return nil, err
+		case info.Posting == pool.PostingModerated:
+			moderated = append(moderated, name)
 		case info.Posting != pool.PostingAllowed:
-			return ErrClosedGroup
+			return nil, ErrClosedGroup
 		}
 		known++
 	}
 	if known == 0 {
-		return ErrUnknown
+		return nil, ErrUnknown
 	}
-	return nil
+	return moderated, nil
 }
 
 // followup is the Followup-To field of a public post. A card is answered in

@@ -285,15 +285,13 @@ func TestTakethis_octetsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := dial(t, opts)
 		article := strings.Repeat(strings.Repeat("x", 1022)+"\r\n", 1500) + ".\r\n"
-		go func() {
-			for i := range 6 {
-				id := pool.MessageID(fmt.Sprintf("<%d@x>", i))
-				feed.mu.Lock()
-				feed.gates[id] = make(chan struct{})
-				feed.mu.Unlock()
-				_, _ = c.conn.Write([]byte("TAKETHIS " + string(id) + "\r\n" + article))
-			}
-		}()
+		var sent strings.Builder
+		for i := range 6 {
+			id := fmt.Sprintf("<%d@x>", i)
+			feed.gates[pool.MessageID(id)] = make(chan struct{})
+			sent.WriteString("TAKETHIS " + id + "\r\n" + article)
+		}
+		go func() { _, _ = c.conn.Write([]byte(sent.String())) }()
 		synctest.Wait()
 		if n := feed.count(); n < 2 || n > 4 {
 			t.Errorf("%d articles of 1.5 MB were taken at once", n)
