@@ -56,13 +56,13 @@ func (e *early) remove(r control.Request) {
 
 // withdrew says whether a cancel that came before has the key to the lock of
 // that article.
-func (e *early) withdrew(id pool.MessageID, lock string) bool {
+func (e *early) withdrew(id pool.MessageID, lock string, now time.Time) bool {
 	if lock == "" {
 		return false
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.ContainsFunc(e.line, func(c cancel) bool {
-		return c.request.Target == id && control.Opens(c.request.Keys, lock)
+		return c.request.Target == id && c.until.After(now) && control.Opens(c.request.Keys, lock)
 	})
 }

@@ -67,7 +67,7 @@ func (d *Desk) settle(ctx context.Context, b brought, err error) error {
 	case err != nil:
 		return err
 	}
-	if d.early.withdrew(b.article.ID, b.lock) {
+	if d.early.withdrew(b.article.ID, b.lock, time.Now()) {
 		return d.opts.Store.Cancel(ctx, b.article.ID)
 	}
 	return nil
@@ -139,7 +139,7 @@ func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte) (broug
 		return brought{}, err
 	}
 	b := brought{request: request, lock: a.Get("Cancel-Lock")}
-	if f.desk.early.withdrew(id, b.lock) {
+	if f.desk.early.withdrew(id, b.lock, now) {
 		return brought{}, refuse(Withdrawn)
 	}
 	if err := f.stamp(a); err != nil {
