@@ -82,19 +82,19 @@ func (s *session) takeTransfer(ctx context.Context, id pool.MessageID) (response
 // read meanwhile, so that many share a sync.
 func (s *session) takeThis(ctx context.Context, req request) (response, error) {
 	word := req.args[0]
-	refused := func(err error) (response, error) {
-		return response{}, transitError{err, nntp.CodeUnavailable, nntp.CodeStreamRejected, word}
+	refused := func(err error) error {
+		return transitError{err, nntp.CodeUnavailable, nntp.CodeStreamRejected, word}
 	}
 	block, err := s.readBlock()
 	id, malformed := pool.ParseMessageID(word)
 	switch {
 	case malformed != nil && err == nil:
-		return refused(malformed)
+		return response{}, refused(malformed)
 	case err != nil:
 		if malformed == nil {
 			s.feed().Refuse(id, err)
 		}
-		return refused(err)
+		return response{}, refused(err)
 	}
 	if over := s.makeRoom(); over != nil {
 		return response{}, sessionOver{over}
@@ -102,7 +102,7 @@ func (s *session) takeThis(ctx context.Context, req request) (response, error) {
 	wait := s.feed().Take(ctx, id, block.Text())
 	return response{octets: block.Len(), wait: func() (response, error) {
 		if err := wait(); err != nil {
-			return refused(err)
+			return response{}, refused(err)
 		}
 		return response{Reply: nntp.Reply{Code: nntp.CodeStreamTaken, Text: word}}, nil
 	}}, nil

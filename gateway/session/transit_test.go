@@ -215,7 +215,7 @@ func TestFeed_isAskedForAgainOnAnotherConnection(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer func() { _ = ours.Close() }()
 	s := New(opts).session(theirs)
-	if s.feed() == nil || s.feed() == nil || feed.closed != 0 {
+	if first := s.feed(); first == nil || s.feed() != first || feed.closed != 0 {
 		t.Error("not the same feed on the same connection")
 	}
 	s.conn = ours

@@ -49,7 +49,8 @@ type verdict struct {
 const later = "The article could not be taken just now, please try again later"
 
 // verdictTable is every error that has a reply of its own. Replies repeat
-// nothing that a client sent.
+// nothing that a client sent, but for the message-id where a peer's command wants
+// it (RFC 4644, Section 2).
 func verdictTable() []verdict {
 	say := func(code nntp.Code, text string) nntp.Reply { return nntp.Reply{Code: code, Text: text} }
 	return []verdict{

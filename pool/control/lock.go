@@ -28,7 +28,7 @@ func Opens(keys, locks string) bool {
 		known[lock] = true
 	}
 	for _, key := range elements(keys) {
-		sum := ""
+		var sum string
 		switch key.scheme {
 		case "sha256":
 			s := sha256.Sum256([]byte(key.value))
