@@ -64,6 +64,8 @@ func check(conf Config, where map[string]unstable.Position) Problems {
 		c.say("limits.backlog", "%d batches are longer than pool.epoch_length: write %d or less", conf.Limits.Backlog, time.Duration(conf.Pool.EpochLength)/max(1, time.Duration(conf.Pool.BatchInterval)))
 	}
 	c.groups(conf)
+	c.distributions(conf.Distributions)
+	c.peers(conf.Peers)
 	return c.problems
 }
 
@@ -106,6 +108,9 @@ func (c *checker) limits(l Limits) {
 	if l.DiskReserve < 0 {
 		c.say("limits.disk_reserve", "%d is negative: write a number of octets, 0 for none", l.DiskReserve)
 	}
+	if time.Duration(l.Cutoff) < 72*time.Hour {
+		c.say("limits.cutoff", `too short: write at least "72h"; ten days, "240h", are usual`)
+	}
 	if time.Duration(l.Idle) < time.Second {
 		c.say("limits.idle", `too short: write at least "1s"; newsreaders expect "10m"`)
 	}
@@ -134,9 +139,7 @@ func (c *checker) groups(conf Config) {
 		if strings.ContainsAny(g.Description, "\r\n\t\x00") {
 			c.say(key+".description", "must be one line")
 		}
-		if g.Posting != "y" && g.Posting != "n" {
-			c.say(key+".posting", `unknown: write "y" (anyone may post) or "n" (nobody)`)
-		}
+		c.posting(key, g)
 	}
 }
 

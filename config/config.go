@@ -25,6 +25,9 @@ type Config struct {
 	Pool   Pool    `toml:"pool"`
 	Limits Limits  `toml:"limits"`
 	Groups []Group `toml:"group"`
+
+	Distributions []Distribution `toml:"distribution"`
+	Peers         []Peer         `toml:"peer"`
 }
 
 // Listen is the addresses served.
@@ -58,6 +61,7 @@ type Limits struct {
 	Logins      int      `toml:"logins"`       // passphrases checked at a time, 64 MiB each; 2
 	Backlog     int      `toml:"backlog"`      // batches ahead that a deposit may have to wait; 288
 	Posts       int      `toml:"posts"`        // octets of public posts that may wait for the next batch; 67108864
+	Cutoff      Duration `toml:"cutoff"`       // an article from a peer that is older is refused; 240h
 	DiskReserve int64    `toml:"disk_reserve"` // octets of the disk left free: nothing is taken below it; 1073741824
 }
 
@@ -65,7 +69,26 @@ type Limits struct {
 type Group struct {
 	Name        string `toml:"name"`
 	Description string `toml:"description"`
-	Posting     string `toml:"posting"` // y: anyone may post; n: nobody; "y"
+	Posting     string `toml:"posting"`   // y: anyone may post; n: nobody; m: what the moderator approves; "y"
+	Moderator   string `toml:"moderator"` // with m: the moderator's token in angle brackets, or a mail address
+}
+
+// Distribution is one value of the Distribution header field.
+type Distribution struct {
+	Name        string `toml:"name"`
+	Description string `toml:"description"`
+	Groups      string `toml:"groups"` // wildmat of the groups that newsreaders should suggest it for; ""
+	Weight      int    `toml:"weight"` // the heaviest suggestion is taken; 0
+}
+
+// Peer is one server that may feed articles here. It must have all the marks
+// given, and at least one.
+type Peer struct {
+	Name        string   `toml:"name"`
+	Addresses   []string `toml:"addresses"`   // networks or addresses that it comes from
+	Certificate string   `toml:"certificate"` // "sha256:" and the SHA-256 of its TLS certificate in hexadecimal
+	Groups      string   `toml:"groups"`      // wildmat of the groups that it may feed; "*"
+	Path        string   `toml:"path"`        // its identity in Path; its name
 }
 
 // A Duration is a time.Duration written as "168h" or "5m".
@@ -104,6 +127,7 @@ func Default(domain string) Config {
 			Logins:      2,
 			Backlog:     288,
 			Posts:       64 << 20,
+			Cutoff:      Duration(240 * time.Hour),
 			DiskReserve: 1 << 30,
 		},
 	}
@@ -137,6 +161,15 @@ func Parse(text []byte) (Config, error) {
 	for i := range c.Groups {
 		if c.Groups[i].Posting == "" {
 			c.Groups[i].Posting = "y"
+		}
+	}
+	for i := range c.Peers {
+		p := &c.Peers[i]
+		if p.Groups == "" {
+			p.Groups = "*"
+		}
+		if p.Path == "" {
+			p.Path = p.Name
 		}
 	}
 	if problems := check(c, where); len(problems) > 0 {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 
 	"github.com/restante/restante/gateway/office"
+	"github.com/restante/restante/gateway/peer"
 	"github.com/restante/restante/gateway/session"
 	"github.com/restante/restante/pool"
 )
@@ -40,4 +42,29 @@ func (f front) Submit(ctx context.Context, text []byte, from session.Mailbox) (p
 		f.faults.Add(1)
 	}
 	return id, err
+}
+
+// feeds is the peers' desk as a session sees it.
+type feeds struct{ *peer.Desk }
+
+var _ session.Feeds = feeds{}
+
+// Feed implements [session.Feeds].
+func (f feeds) Feed(conn net.Conn) session.Feed {
+	if found := f.Desk.Feed(conn); found != nil {
+		return feed{found}
+	}
+	return nil
+}
+
+// A feed is one peer's feed as a session sees it.
+type feed struct{ *peer.Feed }
+
+// Offer implements [session.Feed].
+func (f feed) Offer(ctx context.Context, id pool.MessageID) error {
+	err := f.Feed.Offer(ctx, id)
+	if errors.Is(err, peer.ErrInFlight) {
+		return fmt.Errorf("%w: %w", session.ErrInFlight, err)
+	}
+	return err
 }

@@ -6,6 +6,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/keyring"
 	"github.com/restante/restante/gateway/office"
+	"github.com/restante/restante/gateway/peer"
 	"github.com/restante/restante/gateway/session"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/disk"
@@ -35,6 +37,13 @@ type Settings struct {
 	Batches   batch.Shape
 	Groups    []pool.GroupInfo // public groups; Name, Description and Posting are used
 
+	Moderators    map[pool.Group]string // where unapproved posts to moderated groups go: a token or a mail address
+	Distributions []Distribution
+
+	Peers       []peer.Peer                              // who may feed
+	Cutoff      time.Duration                            // what peers bring is refused when it is older
+	Certificate func(net.Conn) ([sha256.Size]byte, bool) // the digest of the certificate that a connection's client showed; nil: none ever does
+
 	MayLogin   func(net.Conn) bool // whether a passphrase may cross that connection
 	MinBits    float64             // weakest passphrase taken
 	Logins     int                 // passphrases checked at a time
@@ -49,6 +58,15 @@ type Settings struct {
 	Logger  zerolog.Logger
 }
 
+// A Distribution is a value of the Distribution header field that newsreaders are
+// told of.
+type Distribution struct {
+	Name        string
+	Description string
+	Groups      string // wildmat of the groups that it is suggested for; "" for none
+	Weight      int    // the heaviest suggestion is taken
+}
+
 // A Gateway is an opened gateway. [Gateway.Run] runs it.
 type Gateway struct {
 	store    pool.Store
@@ -56,6 +74,7 @@ type Gateway struct {
 	queue    *batch.Queue
 	releaser *batch.Releaser
 	sessions *session.Server
+	peers    *peer.Desk
 
 	refusedPosts atomic.Int64 // since the last round, for a fault of ours
 
@@ -110,11 +129,17 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Queue: g.queue, Store: g.store, Signer: g.keys.Signer(),
 		Domain: s.Domain, Group: s.PoolGroup, Log: s.Logger,
 	}
+	g.peers = peer.New(peer.Options{
+		Domain: s.Domain, Peers: s.Peers, Store: g.store, Cutoff: s.Cutoff, Certificate: s.Certificate,
+		Own: []pool.Group{s.PoolGroup, batch.Manifest, keysGroup, office.Reply, office.Inbox, office.Sent},
+	})
 	g.sessions = session.New(session.Options{
 		Store: g.store, Office: g.office(s),
 		Name: s.Domain, Version: s.Version,
 		Posting: true, MayLogin: s.MayLogin, Subscriptions: subscriptions(s.Groups),
 		MaxArticle: s.MaxArticle, IdleTimeout: s.Idle,
+		Moderators: s.moderators(), Distributions: s.distributions(), DistribPats: s.distribPats(),
+		Feeds:  feeds{g.peers},
 		Logger: s.Logger,
 	})
 	return g, nil
@@ -125,6 +150,7 @@ func (g *Gateway) office(s Settings) front {
 		Domain: s.Domain, Group: s.PoolGroup, Calendar: s.Batches.Calendar, Slots: s.Batches.Slots,
 		Keys: g.keys, Queue: g.queue, Store: g.store,
 		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins,
+		Moderators: s.Moderators,
 	})}
 }
 

@@ -57,8 +57,22 @@ type Store interface {
 	//     until then.
 	Append(ctx context.Context, a *Article) ([]Location, error)
 
-	// Seen says whether the message-id was ever appended, even if the article
-	// has expired since. For a message-id never seen it touches no disk.
+	// Cancel withdraws the article with that message-id from all its groups.
+	// Its numbers are not used again, and the message-id stays seen for ever. For
+	// one that was withdrawn or has expired already it does nothing. On stable
+	// storage on return. It returns ErrNotFound for a message-id that was never
+	// seen, ErrDiskFull and ErrReadOnly as Append does, and ErrCorrupt, having
+	// changed nothing, for an article that is damaged where it is kept.
+	Cancel(ctx context.Context, id MessageID) error
+
+	// Remember makes a message-id that was never seen count as seen, without an
+	// article. On stable storage on return. It returns ErrDuplicate for one that
+	// was seen before, and ErrDiskFull and ErrReadOnly as Append does.
+	Remember(ctx context.Context, id MessageID) error
+
+	// Seen says whether the message-id was ever appended or remembered, even if
+	// the article has expired since. For a message-id never seen it touches no
+	// disk.
 	Seen(ctx context.Context, id MessageID) (bool, error)
 
 	// Since calls yield for each article held that arrived at t or later, in
@@ -84,4 +98,15 @@ type Store interface {
 	// Close ends the store. Calls under way finish first; later ones return
 	// ErrClosed.
 	Close() error
+}
+
+// A Beginner is a Store whose Append comes in two steps, so that one goroutine
+// can bring many articles that share a sync.
+type Beginner interface {
+	// Begin is the first step: when it returns, the article has its turn. Of
+	// two articles begun one after the other, the first one gets the lower
+	// numbers. The function that it returns is the second step. It must be
+	// called, once and at once, since other articles may wait for it; it returns
+	// when, and what, Append would. a must not be changed until then.
+	Begin(ctx context.Context, a *Article) (wait func() ([]Location, error))
 }

@@ -23,6 +23,10 @@ const (
 	demoDomain   = "gw.example"
 	demoInterval = 2 * time.Second
 	demoBatch    = 8 // entries in a batch
+
+	// demoEpoch holds about as many batches as a real gateway's week: a login
+	// looks through all of them.
+	demoEpoch = time.Hour
 )
 
 func demoCommand() *cobra.Command {
@@ -79,12 +83,13 @@ func demo(ctx context.Context, out io.Writer, address string, once bool) (err er
 func demoSettings(folder string) (gateway.Settings, error) {
 	conf := config.Default(demoDomain)
 	conf.Data = filepath.Join(folder, "data")
+	conf.Pool.EpochLength = config.Duration(demoEpoch)
 	conf.Pool.BatchInterval = config.Duration(demoInterval)
 	conf.Pool.BatchSize = demoBatch
 	conf.Limits.DiskReserve = 0
 	conf.Groups = []config.Group{
 		{Name: "restante.cards", Description: "Contact cards: follow up to write to their owner", Posting: "y"},
-		{Name: "restante.test", Description: "Try things out", Posting: "y"},
+		{Name: "misc.test", Description: "Try things out", Posting: "y"},
 	}
 	s := settings(conf, zerolog.Nop())
 	err := keyring.Create(gateway.KeyDir(s.Data))

@@ -9,13 +9,23 @@ import (
 	"github.com/restante/restante/config"
 	"github.com/restante/restante/gateway"
 	"github.com/restante/restante/gateway/batch"
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/gateway/peer"
 	"github.com/restante/restante/pool"
 )
 
 // settings makes of a checked configuration what a gateway is made from.
 func settings(c config.Config, log zerolog.Logger) gateway.Settings {
+	distributions := make([]gateway.Distribution, len(c.Distributions))
+	for i, d := range c.Distributions {
+		distributions[i] = gateway.Distribution(d)
+	}
 	groups := make([]pool.GroupInfo, len(c.Groups))
+	moderators := make(map[pool.Group]string)
 	for i, g := range c.Groups {
+		if g.Moderator != "" {
+			moderators[pool.Group(g.Name)] = g.Moderator
+		}
 		groups[i] = pool.GroupInfo{
 			Name:        pool.Group(g.Name),
 			Description: g.Description,
@@ -39,16 +49,20 @@ func settings(c config.Config, log zerolog.Logger) gateway.Settings {
 			Posts:   c.Limits.Posts,
 			Reserve: uint64(c.Limits.DiskReserve),
 		},
-		Groups:      groups,
-		MayLogin:    mayLogin(c.Login.Plaintext),
-		MinBits:     c.Login.MinBits,
-		Logins:      c.Limits.Logins,
-		MaxArticle:  c.Limits.ArticleSize,
-		DiskReserve: uint64(c.Limits.DiskReserve),
-		Connections: c.Limits.Connections,
-		Idle:        time.Duration(c.Limits.Idle),
-		Version:     version(),
-		Logger:      log,
+		Groups:        groups,
+		Moderators:    moderators,
+		Distributions: distributions,
+		Peers:         peers(c.Peers),
+		Cutoff:        time.Duration(c.Limits.Cutoff),
+		MayLogin:      mayLogin(c.Login.Plaintext),
+		MinBits:       c.Login.MinBits,
+		Logins:        c.Limits.Logins,
+		MaxArticle:    c.Limits.ArticleSize,
+		DiskReserve:   uint64(c.Limits.DiskReserve),
+		Connections:   c.Limits.Connections,
+		Idle:          time.Duration(c.Limits.Idle),
+		Version:       version(),
+		Logger:        log,
 	}
 }
 
@@ -62,4 +76,23 @@ func mayLogin(policy string) func(net.Conn) bool {
 		remote, ok := conn.RemoteAddr().(*net.TCPAddr)
 		return ok && remote.IP.IsLoopback()
 	}
+}
+
+// peers makes of checked tables who may feed. What does not parse was refused
+// by the check; it stands for nothing here.
+func peers(all []config.Peer) []peer.Peer {
+	out := make([]peer.Peer, len(all))
+	for i, p := range all {
+		out[i] = peer.Peer{Name: p.Name, Path: p.Path}
+		out[i].Groups, _ = nntp.ParseWildmat(p.Groups)
+		for _, a := range p.Addresses {
+			if prefix, err := config.ParsePrefix(a); err == nil {
+				out[i].Addresses = append(out[i].Addresses, prefix)
+			}
+		}
+		if digest, err := config.ParseFingerprint(p.Certificate); err == nil {
+			out[i].Certificate = &digest
+		}
+	}
+	return out
 }

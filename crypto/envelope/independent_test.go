@@ -59,6 +59,19 @@ func TestIndependent_seed(t *testing.T) {
 	equal(t, "seed", identity.FromPassphrase("gateway.example", "alice", "a passphrase").Bytes(), want)
 }
 
+func TestIndependent_cancelKey(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		raw, n := octets32().Draw(t, "seed"), rapid.Uint32().Draw(t, "n")
+		id := rapid.StringMatching(`<[!-=?-~]{1,60}@[a-z.]{1,40}>`).Draw(t, "message-id")
+		seed, err := identity.SeedFromBytes(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := seed.Mailbox(n).CancelKey(id)
+		equal(t, "cancel key", got[:], mac(expand1(raw, "restante cancel v1"+u32(n)), id))
+	})
+}
+
 func TestIndependent_mailbox(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		raw, n := octets32().Draw(t, "seed"), rapid.Uint32().Draw(t, "n")

@@ -81,6 +81,14 @@ func (m *maker) identity() {
 		m.add("reply key", "valid", "mailbox "+n, in)
 	}
 	m.add("e2e key", "valid", "counting seed", map[string]string{"seed": counting(0)})
+	m.cancelKeys()
+}
+
+func (m *maker) cancelKeys() {
+	in := map[string]string{"seed": counting(0), "mailbox": "0", "message-id": "<12345@mid.example>"}
+	m.add("cancel key", "valid", "mailbox 0", in)
+	m.add("cancel key", "valid", "mailbox 1", with(in, "mailbox", "1"))
+	m.add("cancel key", "valid", "another article", with(in, "message-id", "<12346@mid.example>"))
 }
 
 func (m *maker) blinding() {

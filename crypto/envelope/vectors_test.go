@@ -102,7 +102,7 @@ func TestVectors_everyDerivation(t *testing.T) {
 		t.Run(v.Derive+"/"+v.Name, func(t *testing.T) { checkVector(t, v.given(file.Shared)) })
 	}
 	for _, name := range []string{
-		"seed", "id", "reply key", "e2e key", "next root", "public key", "blinded",
+		"seed", "id", "reply key", "e2e key", "cancel key", "next root", "public key", "blinded",
 		"tag", "token", "entry", "parse reply key", "parse seal key", "parse tag", "parse element",
 	} {
 		if !seen[name] {
@@ -139,6 +139,9 @@ func derive(t *testing.T, v vector) (string, error) {
 		return hex.EncodeToString(in.mailbox().ID().AppendTo(nil)), nil
 	case "reply key":
 		return hex.EncodeToString(in.mailbox().ReplyKey().Bytes()), nil
+	case "cancel key":
+		key := in.mailbox().CancelKey(in.text("message-id"))
+		return hex.EncodeToString(key[:]), nil
 	case "e2e key": // 1,216 octets, of which the SHA-256 will do
 		sum := sha256.Sum256(in.seed().E2EKey().PublicKey().Bytes())
 		return hex.EncodeToString(sum[:]), nil

@@ -22,6 +22,7 @@ const (
 	labelMailbox  = "restante mailbox v1"
 	labelReplyKey = "restante reply key v1"
 	labelE2EKey   = "restante e2e key v1"
+	labelCancel   = "restante cancel v1"
 )
 
 // The cost of Argon2id: RFC 9106, Section 4 recommends three passes over
@@ -84,7 +85,9 @@ func (s *Seed) Bytes() []byte { return append([]byte(nil), s.octets[:]...) }
 // Mailbox derives mailbox n, with its reply key parsed.
 func (s *Seed) Mailbox(n uint32) *Mailbox {
 	id := s.expand(labelMailbox + number(n))
-	return newMailbox(ID{octets: &id}, s.expand(labelReplyKey+number(n)))
+	m := newMailbox(ID{octets: &id}, s.expand(labelReplyKey+number(n)))
+	m.cancel = s.expand(labelCancel + number(n))
+	return m
 }
 
 // E2EKey derives the key pair for content that not even a gateway may read. It

@@ -3,7 +3,9 @@ package identity
 import (
 	"bytes"
 	"crypto/ecdh"
+	"crypto/hmac"
 	"crypto/hpke"
+	"crypto/sha256"
 	"errors"
 )
 
@@ -17,6 +19,7 @@ type Mailbox struct {
 	id      ID
 	private hpke.PrivateKey // parsed once: parsing costs as much as opening
 	reply   ReplyKey
+	cancel  [Size]byte // what the keys of CancelKey follow from
 }
 
 // newMailbox takes the derived 32 octets for the X25519 private key itself
@@ -36,6 +39,18 @@ func (m *Mailbox) ReplyKey() ReplyKey { return m.reply }
 // PrivateKey returns the private half, for opening what was sealed to the
 // public one. It must not be printed: it doesn't hide itself.
 func (m *Mailbox) PrivateKey() hpke.PrivateKey { return m.private }
+
+// CancelKey derives the key that withdraws the article with that message-id,
+// angle brackets included, if this mailbox's owner wrote it: K of RFC 8315,
+// Section 4, HMAC-SHA256 with a secret of the mailbox's own, so with no user
+// name in it. It is a secret until the owner withdraws the article, and
+// published then; it tells nothing of any other one, nor that two have one
+// owner. Nothing needs to be kept of it: the same login derives it again.
+func (m *Mailbox) CancelKey(messageID string) [Size]byte {
+	mac := hmac.New(sha256.New, m.cancel[:])
+	mac.Write([]byte(messageID))
+	return [Size]byte(mac.Sum(nil))
+}
 
 // A ReplyKey is the X25519 public key that a mailbox's mail is sealed to. It
 // is no secret but tells mailboxes apart, so it doesn't print itself either.

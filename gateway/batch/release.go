@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	mathrand "math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,6 +18,7 @@ import (
 	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/control"
 	"github.com/restante/restante/pool/entry"
 	"github.com/restante/restante/pool/record"
 )
@@ -109,6 +111,7 @@ func (r *Releaser) compose(batch uint64) (*plan, error) {
 	}
 	shuffle(entries)
 	shuffle(posts)
+	slices.SortStableFunc(posts, func(a, b item) int { return withdraws(a.data) - withdraws(b.data) })
 	p := &plan{batch: batch}
 	manifest := note.Manifest{Domain: r.Domain, Batch: batch, Previous: before.manifest}
 	for _, it := range entries {
@@ -158,17 +161,52 @@ func (r *Releaser) manifest(text string, batch uint64) (*article.Article, error)
 
 // file puts one article of a plan into the store, in those of its groups that
 // are carried. Only what the gateway itself made goes with the batch's epoch.
+// What asks for the withdrawal of an article gets it first, if it has the key
+// (RFC 8315, Section 3.5), and a cancel is filed among the control messages.
 func (r *Releaser) file(ctx context.Context, text []byte, batch uint64) error {
 	a, err := article.Parse(text)
 	if err != nil {
 		return err
 	}
-	named, err := a.Newsgroups()
+	request, err := control.Parse(a)
 	if err != nil {
 		return err
 	}
-	var groups []pool.Group
-	epoch := uint64(0)
+	groups, epoch, err := r.place(ctx, a, batch)
+	if err != nil || len(groups) == 0 { // its groups were removed since it was accepted
+		return err
+	}
+	filed, err := a.File(groups, time.Now(), epoch)
+	if err != nil {
+		return err
+	}
+	if _, err := request.Obey(ctx, r.Store); err != nil {
+		return err
+	}
+	if request.Verb != "" {
+		group, err := request.Group(ctx, r.Store)
+		if err != nil {
+			return err
+		}
+		if group == "" {
+			return unlessDuplicate(r.Store.Remember(ctx, filed.ID))
+		}
+		filed.Groups = []pool.Group{group}
+	}
+	_, err = r.Store.Append(ctx, filed)
+	if epoch == 0 && (errors.Is(err, pool.ErrGroupFull) || errors.Is(err, record.ErrSize)) {
+		r.Log.Error().Err(err).Msg("a public post can never be filed, and is left out")
+		return nil // the batch must not wait for it for ever
+	}
+	return unlessDuplicate(err)
+}
+
+// place returns the groups of an article that are carried, and its epoch.
+func (r *Releaser) place(ctx context.Context, a *article.Article, batch uint64) (groups []pool.Group, epoch uint64, err error) {
+	named, err := a.Newsgroups()
+	if err != nil {
+		return nil, 0, err
+	}
 	for _, g := range named {
 		if g == r.Group || g == Manifest {
 			epoch = r.Queue.shape.Calendar.EpochOf(batch)
@@ -176,25 +214,27 @@ func (r *Releaser) file(ctx context.Context, text []byte, batch uint64) error {
 		if _, err := r.Store.Group(ctx, g); err == nil {
 			groups = append(groups, g)
 		} else if !errors.Is(err, pool.ErrNoGroup) {
-			return err
+			return nil, 0, err
 		}
 	}
-	if len(groups) == 0 {
-		return nil // its groups were removed since it was accepted
-	}
-	filed, err := a.File(groups, time.Now(), epoch)
-	if err != nil {
-		return err
-	}
-	_, err = r.Store.Append(ctx, filed)
-	switch {
-	case errors.Is(err, pool.ErrDuplicate):
+	return groups, epoch, nil
+}
+
+func unlessDuplicate(err error) error {
+	if errors.Is(err, pool.ErrDuplicate) {
 		return nil
-	case epoch == 0 && (errors.Is(err, pool.ErrGroupFull) || errors.Is(err, record.ErrSize)):
-		r.Log.Error().Err(err).Msg("a public post can never be filed, and is left out")
-		return nil // the batch must not wait for it for ever
 	}
 	return err
+}
+
+// withdraws returns 1 for a post that asks for another one's withdrawal. These
+// leave last, since what they name may be in the same batch.
+func withdraws(text []byte) int {
+	a, err := article.Parse(text)
+	if err == nil && (a.Has("Control") || a.Has("Supersedes")) {
+		return 1
+	}
+	return 0
 }
 
 func split(items []item) (entries, posts []item) {

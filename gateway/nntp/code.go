@@ -67,3 +67,23 @@ const (
 	CodeLoginFailed      Code = 481
 	CodeLoginSequence    Code = 482
 )
+
+// Codes of transit (RFC 3977, Section 6.3.2).
+const (
+	CodeTransferred       Code = 235
+	CodeSendTransfer      Code = 335
+	CodeTransferNotWanted Code = 435
+	CodeTransferLater     Code = 436
+	CodeTransferRejected  Code = 437
+)
+
+// Codes of streaming (RFC 4644, Section 4). The message-id follows each but the
+// first.
+const (
+	CodeStreaming      Code = 203
+	CodeStreamSend     Code = 238
+	CodeStreamTaken    Code = 239
+	CodeStreamLater    Code = 431
+	CodeStreamUnwanted Code = 438
+	CodeStreamRejected Code = 439
+)

@@ -23,7 +23,9 @@ type letter struct {
 	groups string // the Newsgroups field
 	id     pool.MessageID
 	date   time.Time
-	follow string // the Followup-To field, or nothing
+	follow string      // the Followup-To field, or nothing
+	path   string      // behind our identity in the Path field; "!not-for-mail" if nothing
+	extra  [][2]string // fields of its own, behind the others
 }
 
 // write builds the article: fields in an order of its own and none that is not
@@ -31,8 +33,12 @@ type letter struct {
 // zone is left in the header. The body is the sender's, octet for octet.
 func (o *Office) write(post *article.Article, l letter) (*article.Article, error) {
 	out := article.New()
-	for _, field := range [...][2]string{
-		{"Path", o.Domain + "!not-for-mail"},
+	path := "!not-for-mail"
+	if l.path != "" {
+		path = l.path
+	}
+	for _, field := range append([][2]string{
+		{"Path", o.Domain + path},
 		{"From", o.from(post.Get("From"))},
 		{"Newsgroups", l.groups},
 		{"Subject", post.Get("Subject")},
@@ -46,7 +52,7 @@ func (o *Office) write(post *article.Article, l letter) (*article.Article, error
 		{"Content-Type", post.Get("Content-Type")},
 		{"Content-Transfer-Encoding", post.Get("Content-Transfer-Encoding")},
 		{"Content-Disposition", post.Get("Content-Disposition")},
-	} {
+	}, l.extra...) {
 		if field[1] == "" {
 			continue
 		}
@@ -88,7 +94,7 @@ func isNym(name string) bool {
 		return false
 	}
 	switch name {
-	case "pool", "nobody", "restante", "root", "admin", "abuse", "news", "usenet", "postmaster", "newsmaster":
+	case "pool", "nobody", "restante", "root", "admin", "abuse", "news", "usenet", "postmaster", "newsmaster", "moderator":
 		return false
 	}
 	return true

@@ -54,6 +54,10 @@ type Options struct {
 	MaxArticle int     // largest article built, in octets
 	MinBits    float64 // weakest passphrase taken
 	Logins     int     // passphrases checked at a time
+
+	// Moderators is where an unapproved post to a moderated group goes, by
+	// group: a token as a message-id, or a mail address.
+	Moderators map[pool.Group]string
 }
 
 // An Office serves all sessions of a gateway.

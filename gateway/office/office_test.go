@@ -142,17 +142,13 @@ X-Face: zimmermann-face
 Content-Language: en-US-zimmermann
 NNTP-Posting-Host: 192.0.2.77
 X-Trace: zimmermann-trace
-Injection-Info: zimmermann.example
 Injection-Date: Thu, 02 Jan 2020 03:04:05 -0600
 Cancel-Lock: sha256:zimmermann-lock
 Distribution: zimmermann-world
 Archive: zimmermann-no
 Approved: zimmermann@work.example
-Control: cancel <zimmermann@work.example>
-Supersedes: <zimmermann2@work.example>
 Expires: Thu, 02 Jan 2030 03:04:05 -0600
 Lines: 1717
-Xref: workstation-17 misc.test:9
 Cc: zimmermann-cc@home.example
 `
 

@@ -33,13 +33,8 @@ func (o *Office) submit(ctx context.Context, text []byte, from *Mailbox) (pool.M
 	if err != nil {
 		return "", err
 	}
-	for _, name := range [...]string{"From", "Newsgroups", "Subject", "References", "In-Reply-To", "To", "Followup-To"} {
-		if len(post.Values(name)) > 1 {
-			return "", ErrRepeated // which one goes must not be a guess (RFC 5537, Section 3.5)
-		}
-	}
-	if post.Get("Subject") == "" {
-		return "", ErrNoSubject
+	if err := checkProto(post); err != nil {
+		return "", err
 	}
 	groups, err := post.Newsgroups()
 	if err != nil {
@@ -68,6 +63,9 @@ func (o *Office) send(ctx context.Context, post *article.Article, groups []pool.
 	case 0:
 		return o.publish(ctx, post, groups, from)
 	case len(groups):
+		if post.Has("Control") || post.Has("Supersedes") {
+			return "", ErrTakeBack
+		}
 		return o.deliver(ctx, post, from)
 	}
 	return "", ErrMixed
@@ -104,12 +102,26 @@ func (o *Office) deliver(ctx context.Context, post *article.Article, from *Mailb
 	return id, d.booking.Deposit(ctx, d.payloads, nil)
 }
 
-// publish lets a public post leave with the next batch.
+// publish lets a public post leave with the next batch, or brings it to the
+// moderator who is to see it first.
 func (o *Office) publish(ctx context.Context, post *article.Article, groups []pool.Group, from *Mailbox) (pool.MessageID, error) {
-	if err := o.carried(ctx, groups); err != nil {
+	moderated, err := o.carried(ctx, groups)
+	if err != nil {
 		return "", err
 	}
+	if len(moderated) > 0 && !post.Has("Approved") {
+		return o.forward(ctx, post, groups, moderated[0], from)
+	}
 	id, err := o.messageID(from)
+	if err != nil {
+		return "", err
+	}
+	if len(moderated) > 0 {
+		if id, err = o.approved(ctx, post, moderated, id, from); err != nil {
+			return "", err
+		}
+	}
+	request, err := o.request(ctx, post, from)
 	if err != nil {
 		return "", err
 	}
@@ -120,7 +132,8 @@ func (o *Office) publish(ctx context.Context, post *article.Article, groups []po
 		return "", err
 	}
 	names := join(groups)
-	public, err := o.write(post, letter{groups: names, id: id, date: date, follow: followup(post, groups)})
+	l := letter{groups: names, id: id, date: date, follow: followup(post, groups), extra: request}
+	public, err := o.write(post, o.injected(l, len(moderated) > 0, from))
 	if err != nil {
 		return "", err
 	}
@@ -131,28 +144,30 @@ func (o *Office) publish(ctx context.Context, post *article.Article, groups []po
 }
 
 // carried checks that a public post goes to at least one group that is carried
-// here, and to none that readers may not post to.
-func (o *Office) carried(ctx context.Context, groups []pool.Group) error {
+// here, and to none that readers may not post to. It returns the moderated ones.
+func (o *Office) carried(ctx context.Context, groups []pool.Group) (moderated []pool.Group, err error) {
 	known := 0
 	for _, name := range groups {
 		if name == Sent {
-			return ErrSent
+			return nil, ErrSent
 		}
 		info, err := o.Store.Group(ctx, name)
 		switch {
 		case errors.Is(err, pool.ErrNoGroup):
 			continue
 		case err != nil:
-			return err
+			return nil, err
+		case info.Posting == pool.PostingModerated:
+			moderated = append(moderated, name)
 		case info.Posting != pool.PostingAllowed:
-			return ErrClosedGroup
+			return nil, ErrClosedGroup
 		}
 		known++
 	}
 	if known == 0 {
-		return ErrUnknown
+		return nil, ErrUnknown
 	}
-	return nil
+	return moderated, nil
 }
 
 // followup is the Followup-To field of a public post. A card is answered in

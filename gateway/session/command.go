@@ -14,6 +14,8 @@ type command struct {
 	min, max int                    // how many arguments it takes; a max of -1 is any number
 	needs    []func(*session) error // what must hold first; each says what is missing
 	bare     bool                   // the variant that is meant by the first word alone
+	block    bool                   // a block follows the line at once, also where the command fails
+	streams  bool                   // its reply may come later, while the commands behind it go on
 
 	rfc        string     // where it is specified
 	capability capability // what CAPABILITIES says of it, while its needs hold
@@ -49,8 +51,8 @@ func (srv *Server) index() {
 	}
 }
 
-// find takes a line apart and finds its command. Keywords are read without
-// regard to case (RFC 3977, Section 3.1).
+// find takes a line apart and finds its command, which it also returns with
+// errSyntax. Keywords are read without regard to case (RFC 3977, Section 3.1).
 func (srv *Server) find(line string) (*command, request, error) {
 	word, tail := cutWord(line)
 	name := strings.ToUpper(word)
@@ -70,7 +72,7 @@ func (srv *Server) find(line string) (*command, request, error) {
 	}
 	req := request{args: strings.FieldsFunc(tail, isSpace), tail: tail}
 	if len(req.args) < c.min || c.max != unlimited && len(req.args) > c.max {
-		return nil, request{}, errSyntax
+		return c, request{}, errSyntax
 	}
 	return c, req, nil
 }
@@ -114,6 +116,24 @@ func mayLogin(s *session) error {
 func mayPost(s *session) error {
 	if !s.opts.Posting {
 		return errPosting
+	}
+	return nil
+}
+
+func mayFeed(s *session) error {
+	if s.feed() == nil {
+		return errNotPeer
+	}
+	return nil
+}
+
+func keepsModerators(s *session) error    { return keeps(s.opts.Moderators) }
+func keepsDistributions(s *session) error { return keeps(s.opts.Distributions) }
+func keepsDistribPats(s *session) error   { return keeps(s.opts.DistribPats) }
+
+func keeps(list []string) error {
+	if len(list) == 0 {
+		return errNotKept
 	}
 	return nil
 }

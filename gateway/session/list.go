@@ -133,6 +133,20 @@ func (s *session) listMOTD(context.Context, request) (response, error) {
 	return lines(s.opts.MOTD...), nil
 }
 
+// The lines of the following lists are the configuration's.
+
+func (s *session) listModerators(context.Context, request) (response, error) {
+	return lines(s.opts.Moderators...), nil
+}
+
+func (s *session) listDistributions(context.Context, request) (response, error) {
+	return lines(s.opts.Distributions...), nil
+}
+
+func (s *session) listDistribPats(context.Context, request) (response, error) {
+	return lines(s.opts.DistribPats...), nil
+}
+
 // listOverviewFmt says :bytes and :lines only to a client that asked for
 // CAPABILITIES: older ones take the fields for missing (RFC 3977, Section 8.4.2
 // allows both).

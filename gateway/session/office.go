@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"github.com/restante/restante/pool"
@@ -46,4 +47,36 @@ type Office interface {
 	// against a crash. Errors: *[pool.Refusal], whose sentence is shown, and
 	// those of [pool.Store].
 	Submit(ctx context.Context, text []byte, from Mailbox) (pool.MessageID, error)
+}
+
+// Feeds says who may feed articles. It may be used from many goroutines at the
+// same time.
+type Feeds interface {
+	// Feed returns the feed that conn's client may bring, or nil when it is no
+	// peer. conn is the connection as it is then: a *tls.Conn where TLS runs.
+	// The session closes the feed.
+	Feed(conn net.Conn) Feed
+}
+
+// A Feed is one connection's articles. One goroutine uses it, but for the
+// functions that Take returns. An error that is a *[pool.Refusal] or
+// [pool.ErrDuplicate] stands for good; all others say that the article may be
+// offered again later.
+type Feed interface {
+	// Offer says whether the article is wanted: nil when it is. It returns
+	// [ErrInFlight] for one that another connection is bringing.
+	Offer(ctx context.Context, id pool.MessageID) error
+
+	// Take takes an article, in text form: each line ended by CRLF, no
+	// dot-stuffing. It returns once the article has its turn, and a function
+	// that waits until it is on stable storage. That function is called once,
+	// in the order of the articles, and from another goroutine.
+	Take(ctx context.Context, id pool.MessageID, text []byte) (wait func() error)
+
+	// Refuse notes that an article was announced, and came in a form that the
+	// session refused, or did not come.
+	Refuse(id pool.MessageID, cause error)
+
+	// Close ends the feed.
+	Close()
 }

@@ -20,6 +20,7 @@ var (
 	ErrFlood  = errors.New("client sent beyond every bound")
 	ErrBroken = errors.New("answer broken off")
 	ErrPanic  = errors.New("session panicked")
+	ErrPutOff = errors.New("article could not be taken, and its peer was told to come back later")
 )
 
 // Options are what a [Server] is made of. Everything without a stated default
@@ -44,6 +45,12 @@ type Options struct {
 
 	MOTD          []string     // lines of LIST MOTD; none: 503
 	Subscriptions []pool.Group // groups of LIST SUBSCRIPTIONS; none: 503
+	Moderators    []string     // lines of LIST MODERATORS; none: 503
+	Distributions []string     // lines of LIST DISTRIBUTIONS; none: 503
+	DistribPats   []string     // lines of LIST DISTRIB.PATS; none: 503
+
+	// Feeds takes what peers bring. nil stands for one without peers.
+	Feeds Feeds
 
 	Logger zerolog.Logger
 }
@@ -73,8 +80,7 @@ func New(opts Options) *Server {
 func (srv *Server) Serve(ctx context.Context, conn net.Conn) (err error) {
 	defer func() {
 		if recover() != nil {
-			err = ErrPanic
-			srv.opts.Logger.Error().Strs("frames", frames()).Msg("session panicked")
+			err = srv.panicked()
 		}
 		if conn.Close() != nil && err == nil {
 			err = ErrLost
@@ -84,6 +90,12 @@ func (srv *Server) Serve(ctx context.Context, conn net.Conn) (err error) {
 	s := srv.session(conn)
 	defer context.AfterFunc(ctx, s.wire.stop)()
 	return s.run(ctx)
+}
+
+// panicked tells the operator of a panic. It is called where that was recovered.
+func (srv *Server) panicked() error {
+	srv.opts.Logger.Error().Strs("frames", frames()).Msg("session panicked")
+	return ErrPanic
 }
 
 // maxFrames is how much of a panic's stack is logged.

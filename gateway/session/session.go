@@ -29,6 +29,11 @@ type session struct {
 	handle  string  // said in AUTHINFO USER, until AUTHINFO PASS
 	mailbox Mailbox // nil before the login
 	modern  bool    // the client asked for CAPABILITIES, so it knows RFC 3977
+
+	feeding Feed     // what the client may feed, nil for nothing
+	asked   net.Conn // the connection for which feeding was looked up
+	stream  *stream  // nil while no replies are outstanding
+	gone    error    // why the session is over
 }
 
 func (srv *Server) session(conn net.Conn) *session {
@@ -61,17 +66,23 @@ type response struct {
 	// next goes on once the client has the reply: it reads what a 3xx asked
 	// for.
 	next func(ctx context.Context) (response, error)
+
+	// wait, where it is given, is all there is: the reply is not known yet, and
+	// commands behind this one go on. It waits for the reply, in a goroutine
+	// of the stream.
+	wait   func() (response, error)
+	octets int // of the article that it waits for
 }
 
 // run greets, and answers commands until the session ends.
 func (s *session) run(ctx context.Context) error {
-	defer s.r.Release()
+	defer s.leave()
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
 	s.w.Reply(s.greeting())
 	for !s.done {
-		if !s.r.HasLine() && s.w.Flush() != nil {
+		if !s.r.HasLine() && s.flush() != nil {
 			return ErrLost
 		}
 		if ctx.Err() != nil {
@@ -84,7 +95,9 @@ func (s *session) run(ctx context.Context) error {
 		case err == nil:
 			err = s.answer(work, line)
 		case errors.Is(err, nntp.ErrLineTooLong), errors.Is(err, nntp.ErrLineMalformed):
-			err = s.refuse(err)
+			if bad := err; s.settle() == nil {
+				err = s.refuse(bad)
+			}
 		case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
 			return s.closeDown()
 		default:
@@ -111,6 +124,9 @@ func ended(err error) error {
 
 // finish sends what is left to send.
 func (s *session) finish(err error) error {
+	if over := s.settle(); over != nil {
+		err = over
+	}
 	if s.w.Flush() != nil && err == nil {
 		return ErrLost
 	}
@@ -122,14 +138,44 @@ func (s *session) finish(err error) error {
 
 // closeDown tells the client that the server stops.
 func (s *session) closeDown() error {
+	if over := s.settle(); over != nil {
+		return s.finish(over)
+	}
 	s.w.Reply(s.replyTo(errStopping).Reply)
 	return s.finish(nil)
+}
+
+// leave lets go of what the session holds.
+func (s *session) leave() {
+	_ = s.settle() // told already, unless a panic came between
+	if s.feeding != nil {
+		s.feeding.Close()
+	}
+	s.r.Release()
 }
 
 // answer carries out one command line. It returns an error when the session
 // is over.
 func (s *session) answer(ctx context.Context, line []byte) error {
-	response, err := s.perform(ctx, string(line))
+	c, req, err := s.find(string(line))
+	if c == nil || !c.streams {
+		if over := s.settle(); over != nil {
+			return over
+		}
+	}
+	var response response
+	if err == nil {
+		response, err = s.perform(ctx, c, req)
+	} else if c != nil && c.block {
+		err = s.passBlock(err)
+	}
+	if err == nil && response.wait != nil {
+		s.promise(promise{response.wait, response.octets})
+		return nil
+	}
+	if over := s.settle(); over != nil {
+		return over
+	}
 	for {
 		if err != nil {
 			return s.refuse(err)
@@ -151,14 +197,13 @@ func (s *session) answer(ctx context.Context, line []byte) error {
 	}
 }
 
-// perform finds the command of a line, checks what it needs, and runs it.
-func (s *session) perform(ctx context.Context, line string) (response, error) {
-	c, req, err := s.find(line)
-	if err != nil {
-		return response{}, err
-	}
+// perform checks what a command needs, and runs it.
+func (s *session) perform(ctx context.Context, c *command, req request) (response, error) {
 	for _, need := range c.needs {
 		if err := need(s); err != nil {
+			if c.block {
+				err = s.passBlock(err)
+			}
 			return response{}, err
 		}
 	}
@@ -171,6 +216,10 @@ func (s *session) refuse(err error) error {
 	var gone connectionError
 	if errors.As(err, &gone) {
 		return ended(gone.error)
+	}
+	var over sessionOver
+	if errors.As(err, &over) {
+		return over.error
 	}
 	v := s.replyTo(err)
 	if v.err == nil {
@@ -188,6 +237,11 @@ func (s *session) breakOff(err error) error {
 	s.opts.Logger.Warn().Str("fault", fmt.Sprintf("%T", err)).Msg("answer broken off")
 	return ErrBroken
 }
+
+// A sessionOver is that the session is over without a reply.
+type sessionOver struct{ error }
+
+func (e sessionOver) Unwrap() error { return e.error }
 
 // A connectionError is that the connection failed within a command, so that
 // there is nobody to reply to.

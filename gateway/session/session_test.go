@@ -18,7 +18,7 @@ import (
 func TestSession_basics(t *testing.T) {
 	play(t, []dialogue{
 		{"unknown commands: 500, unknown variants: 501", []string{
-			"> XYZZY", "~500 ", "> XGTITLE misc.*", "~500 ", "> ", "~500 ", "> MODE STREAM", "~501 ", "> MODE", "~501 ", "> QUIT now", "~501 ",
+			"> XYZZY", "~500 ", "> XGTITLE misc.*", "~500 ", "> ", "~500 ", "> MODE STREAM", "~502 ", "> MODE STREAM now", "~501 ", "> MODE", "~501 ", "> QUIT now", "~501 ",
 		}},
 		{"lines too long or malformed, RFC 3977, Section 3.1", []string{
 			"> STAT <" + strings.Repeat("x", 505), "~501 Line ", "> " + strings.Repeat("x", 99999), "~501 Line ", "> DATE\nQUIT", "~501 Line ", "> DA\x00TE", "~501 Line ",

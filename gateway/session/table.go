@@ -4,7 +4,7 @@ package session
 // before a command runs are all made from it.
 func commandTable() []command {
 	var all []command
-	for _, part := range [][]command{sessionCommands(), readingCommands(), headerCommands(), listCommands(), newsCommands()} {
+	for _, part := range [][]command{sessionCommands(), readingCommands(), headerCommands(), listCommands(), newsCommands(), transitCommands()} {
 		all = append(all, part...)
 	}
 	return all
@@ -67,11 +67,11 @@ func listCommands() []command {
 		{name: "LIST ACTIVE", syntax: "[wildmat]", run: (*session).listActive, max: 1, bare: true, rfc: "RFC 3977, Section 7.6.3", capability: list("ACTIVE")},
 		{name: "LIST ACTIVE.TIMES", syntax: "[wildmat]", run: (*session).listTimes, max: 1, rfc: "RFC 3977, Section 7.6.4", capability: list("ACTIVE.TIMES")},
 		{name: "LIST COUNTS", syntax: "[wildmat]", run: (*session).listCounts, max: 1, rfc: "RFC 6048, Section 2.2", capability: list("COUNTS")},
-		{name: "LIST DISTRIB.PATS", run: (*session).listNone, rfc: "RFC 3977, Section 7.6.5"},
-		{name: "LIST DISTRIBUTIONS", run: (*session).listNone, rfc: "RFC 6048, Section 2.3"},
+		{name: "LIST DISTRIB.PATS", run: (*session).listDistribPats, needs: needs{keepsDistribPats}, rfc: "RFC 3977, Section 7.6.5", capability: list("DISTRIB.PATS")},
+		{name: "LIST DISTRIBUTIONS", run: (*session).listDistributions, needs: needs{keepsDistributions}, rfc: "RFC 6048, Section 2.3", capability: list("DISTRIBUTIONS")},
 		{name: "LIST EXTENSIONS", run: (*session).listNone, rfc: "RFC 3977, Section 7.6.1"},
 		{name: "LIST HEADERS", syntax: "[MSGID|RANGE]", run: (*session).listHeaders, max: 1, rfc: "RFC 3977, Section 8.6", capability: list("HEADERS")},
-		{name: "LIST MODERATORS", run: (*session).listNone, rfc: "RFC 6048, Section 2.4"},
+		{name: "LIST MODERATORS", run: (*session).listModerators, needs: needs{keepsModerators}, rfc: "RFC 6048, Section 2.4", capability: list("MODERATORS")},
 		{name: "LIST MOTD", run: (*session).listMOTD, needs: needs{keepsMOTD}, rfc: "RFC 6048, Section 2.5", capability: list("MOTD")},
 		{name: "LIST NEWSGROUPS", syntax: "[wildmat]", run: (*session).listNewsgroups, max: 1, rfc: "RFC 3977, Section 7.6.6", capability: list("NEWSGROUPS")},
 		{name: "LIST OVERVIEW.FMT", run: (*session).listOverviewFmt, rfc: "RFC 3977, Section 8.4", capability: list("OVERVIEW.FMT")},
@@ -86,5 +86,24 @@ func newsCommands() []command {
 	return []command{
 		{name: "NEWGROUPS", syntax: "date time [GMT]", run: (*session).newGroups, min: 2, max: 3, rfc: "RFC 3977, Section 7.3", capability: reader()},
 		{name: "NEWNEWS", syntax: "wildmat date time [GMT]", run: (*session).newNews, min: 3, max: 4, rfc: "RFC 3977, Section 7.4", capability: capability{label: "NEWNEWS"}},
+	}
+}
+
+func transitCommands() []command {
+	streaming := capability{label: "STREAMING"}
+	return []command{
+		{
+			name: "IHAVE", syntax: "message-id", run: (*session).ihave, min: 1, max: 1,
+			needs: needs{mayFeed}, rfc: "RFC 3977, Section 6.3.2", capability: capability{label: "IHAVE"},
+		},
+		{name: "MODE STREAM", run: (*session).modeStream, needs: needs{mayFeed}, rfc: "RFC 4644, Section 2.3", capability: streaming},
+		{
+			name: "CHECK", syntax: "message-id", run: (*session).check, min: 1, max: 1, streams: true,
+			needs: needs{mayFeed}, rfc: "RFC 4644, Section 2.4", capability: streaming,
+		},
+		{
+			name: "TAKETHIS", syntax: "message-id", run: (*session).takeThis, min: 1, max: 1, block: true, streams: true,
+			needs: needs{mayFeed}, rfc: "RFC 4644, Section 2.5", capability: streaming,
+		},
 	}
 }

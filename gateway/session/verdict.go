@@ -8,8 +8,11 @@ import (
 	"github.com/restante/restante/pool"
 )
 
-// ErrBusy is that an [Office] has too much to do for a login just now.
-var ErrBusy = errors.New("too many logins under way")
+// What an [Office] or a [Feed] fails with, beside the errors of pool.
+var (
+	ErrBusy     = errors.New("too many logins under way")
+	ErrInFlight = errors.New("another connection is bringing that article")
+)
 
 // What commands fail with, beside the errors of pool and nntp.
 var (
@@ -28,6 +31,7 @@ var (
 	errPosting       = errors.New("posting not allowed")
 	errNotKept       = errors.New("list not kept")
 	errField         = errors.New("unknown metadata item")
+	errNotPeer       = errors.New("client is no peer")
 	errStopping      = errors.New("server stops")
 	errHungUp        = errors.New("client hung up")
 )
@@ -36,15 +40,17 @@ var (
 type verdict struct {
 	err error
 	nntp.Reply
-	post string // the sentence after 441, where the error refuses an article
-	ends error  // why the session is over, if it is
+	post  string // the sentence after 441 and the like, where the error refuses an article
+	final bool   // a peer need not send that article again
+	ends  error  // why the session is over, if it is
 }
 
 // later is said of what is our own fault and may be over soon.
 const later = "The article could not be taken just now, please try again later"
 
 // verdictTable is every error that has a reply of its own. Replies repeat
-// nothing that a client sent.
+// nothing that a client sent, but for the message-id where a peer's command wants
+// it (RFC 4644, Section 2).
 func verdictTable() []verdict {
 	say := func(code nntp.Code, text string) nntp.Reply { return nntp.Reply{Code: code, Text: text} }
 	return []verdict{
@@ -56,11 +62,11 @@ func verdictTable() []verdict {
 		{err: nntp.ErrRange, Reply: say(nntp.CodeSyntax, "Not an article number, range or message-id")},
 		{err: nntp.ErrWildmat, Reply: say(nntp.CodeSyntax, "Not a wildmat")},
 		{err: nntp.ErrTime, Reply: say(nntp.CodeSyntax, "Not a date and time")},
-		{err: pool.ErrMessageID, Reply: say(nntp.CodeSyntax, "Not a message-id"), post: "A message-id in the article is malformed"},
+		{err: pool.ErrMessageID, Reply: say(nntp.CodeSyntax, "Not a message-id"), post: "A message-id in the article is malformed", final: true},
 		{err: errField, Reply: say(nntp.CodeNotSupported, "No such metadata item")},
 		{err: errNotKept, Reply: say(nntp.CodeNotSupported, "No such list is kept here")},
 
-		{err: pool.ErrGroupName, Reply: say(nntp.CodeNoSuchGroup, "No such newsgroup"), post: "A newsgroup name in the article is malformed"},
+		{err: pool.ErrGroupName, Reply: say(nntp.CodeNoSuchGroup, "No such newsgroup"), post: "A newsgroup name in the article is malformed", final: true},
 		{err: pool.ErrNoGroup, Reply: say(nntp.CodeNoSuchGroup, "No such newsgroup"), post: "This server does not carry that newsgroup"},
 		{err: errNoGroup, Reply: say(nntp.CodeNoGroup, "No newsgroup selected")},
 		{err: errNoCurrent, Reply: say(nntp.CodeNoCurrent, "Current article number is invalid")},
@@ -75,12 +81,14 @@ func verdictTable() []verdict {
 		{err: errInsecure, Reply: say(nntp.CodePrivacyRequired, "Log in over TLS only")},
 		{err: ErrBusy, Reply: say(nntp.CodeInternalFault, "Too many logins under way, please try again shortly"), post: later},
 
+		{err: errNotPeer, Reply: say(nntp.CodeNotPermitted, "You may not feed articles here")},
+		{err: ErrInFlight, Reply: say(nntp.CodeInternalFault, "Another connection is bringing that article"), post: "Another connection is bringing that article"},
 		{err: errPosting, Reply: say(nntp.CodePostingDenied, "Posting not allowed")},
-		{err: nntp.ErrBlockMalformed, Reply: say(nntp.CodeSyntax, "Block holds NUL, or CR or LF alone"), post: "The article holds NUL, or CR or LF alone, which no line may"},
-		{err: nntp.ErrBlockTooLarge, Reply: say(nntp.CodeSyntax, "Block too large"), post: "The article is larger than this server takes"},
+		{err: nntp.ErrBlockMalformed, Reply: say(nntp.CodeSyntax, "Block holds NUL, or CR or LF alone"), post: "The article holds NUL, or CR or LF alone, which no line may", final: true},
+		{err: nntp.ErrBlockTooLarge, Reply: say(nntp.CodeSyntax, "Block too large"), post: "The article is larger than this server takes", final: true},
 		{err: nntp.ErrBlockEndless, Reply: say(nntp.CodeUnavailable, "Far too much sent, closing"), ends: ErrFlood},
-		{err: pool.ErrDuplicate, Reply: say(nntp.CodeInternalFault, "Article seen before"), post: "This server had an article with that Message-ID before"},
-		{err: pool.ErrGroupFull, Reply: say(nntp.CodeInternalFault, "Newsgroup is full"), post: "That newsgroup has used up its article numbers"},
+		{err: pool.ErrDuplicate, Reply: say(nntp.CodeInternalFault, "Article seen before"), post: "This server had an article with that Message-ID before", final: true},
+		{err: pool.ErrGroupFull, Reply: say(nntp.CodeInternalFault, "Newsgroup is full"), post: "That newsgroup has used up its article numbers", final: true},
 		{err: pool.ErrDiskFull, Reply: say(nntp.CodeInternalFault, "No room just now, please try again later"), post: later},
 		{err: pool.ErrReadOnly, Reply: say(nntp.CodeInternalFault, "Nothing can be stored just now, please try again later"), post: later},
 		{err: pool.ErrCorrupt, Reply: say(nntp.CodeInternalFault, "That article is damaged here, another server may have it"), post: later},
@@ -107,6 +115,7 @@ func (srv *Server) replyTo(err error) verdict {
 	refused := errors.As(err, &refusal)
 	var post postError
 	var box mailboxError
+	var transit transitError
 	switch {
 	case errors.As(err, &post) && v.ends == nil:
 		v.Reply = nntp.Reply{Code: nntp.CodePostingRejected, Text: v.post}
@@ -121,6 +130,9 @@ func (srv *Server) replyTo(err error) verdict {
 	if refused {
 		v.err, v.Text = refusal, refusal.Sentence
 	}
+	if errors.As(err, &transit) && v.ends == nil {
+		v = transit.verdict(v, refused)
+	}
 	return v
 }
 
@@ -128,6 +140,36 @@ func (srv *Server) replyTo(err error) verdict {
 type postError struct{ error }
 
 func (e postError) Unwrap() error { return e.error }
+
+// A transitError is that an article is not taken from a peer.
+type transitError struct {
+	error
+	later, never nntp.Code // what the command answers
+	id           string    // what the reply repeats of the command (RFC 4644, Section 2), or ""
+}
+
+func (e transitError) Unwrap() error { return e.error }
+
+// verdict makes of the verdict on the error itself the one that a peer hears.
+func (e transitError) verdict(v verdict, refused bool) verdict {
+	text := v.post
+	if refused {
+		text = v.Text
+	}
+	if text == "" {
+		text = later
+	}
+	v.Reply = nntp.Reply{Code: e.never, Text: text}
+	if !v.final && !refused {
+		v.Code = e.later
+	}
+	if v.Code == nntp.CodeUnavailable {
+		v.ends = ErrPutOff
+	} else if e.id != "" {
+		v.Text = e.id + " " + text
+	}
+	return v
+}
 
 // A mailboxError is that a mailbox was not opened, or not looked through. What
 // the command that needed it says of groups and articles does not apply.

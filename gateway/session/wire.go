@@ -17,6 +17,7 @@ type wire struct {
 	waiting bool       // for a command
 	until   time.Time  // when the wait is over
 	stopped bool
+	ended   bool // nothing more is read
 }
 
 // await says whether reads wait for a command from now on.
@@ -36,12 +37,20 @@ func (w *wire) stop() {
 	}
 }
 
+// cut ends the read of now, and all later ones.
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	w.readUntil(time.Unix(1, 0))
+}
+
 // arm sets the deadline of the next read.
 func (w *wire) arm() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.waiting && w.stopped:
+	case w.ended, w.waiting && w.stopped:
 		w.readUntil(time.Unix(1, 0))
 	case w.waiting:
 		w.readUntil(w.until)

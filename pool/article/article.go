@@ -76,6 +76,44 @@ func (a *Article) Set(name, value string) error {
 	return nil
 }
 
+// Prepend puts head and tail in front of the body of the first header field of
+// that name, and changes no other octet: folds stay where they were. Where the
+// line would pass 998 octets it is broken between head and tail. It refuses what
+// [Article.Add] refuses, and changes nothing then; where there is no such field
+// it adds one of head and tail alone.
+func (a *Article) Prepend(name, head, tail string) error {
+	i := a.index(name)
+	if i < 0 {
+		return a.Add(name, head+tail)
+	}
+	if head == "" || strings.ContainsAny(head+tail, "\r\n\x00") {
+		return refuseHeader()
+	}
+	f := a.fields[i]
+	rest := tail + strings.TrimLeft(f.raw, " \t\r\n")
+	first, _, _ := strings.Cut(rest, "\r\n")
+	raw := " " + head + rest
+	if len(f.name)+len(": ")+len(head)+len(first) > maxHeaderLine {
+		raw = " " + head + "\r\n " + rest
+	}
+	if len(first)+len(" ") > maxHeaderLine || len(f.name)+len(": ")+len(head) > maxHeaderLine {
+		return refuseLongLine()
+	}
+	a.fields[i].raw = raw
+	return nil
+}
+
+// Count returns how many header fields of that name there are, in any case.
+func (a *Article) Count(name string) int {
+	n := 0
+	for _, f := range a.fields {
+		if strings.EqualFold(f.name, name) {
+			n++
+		}
+	}
+	return n
+}
+
 // Del removes every header field of that name.
 func (a *Article) Del(name string) { a.fields = slices.DeleteFunc(a.fields, named(name)) }
 

@@ -288,7 +288,7 @@ func TestFlatten_keepsFurtherWhiteSpace(t *testing.T) {
 	for raw, want := range map[string]string{
 		" plain": "plain", "tight": "tight", "": "", " ": "",
 		"   three before and two behind  ": "  three before and two behind  ",
-		"\tTAB": " TAB", "\r\n folded at once": "folded at once", " a\r\n\tb\r\n c": "a b c", " a\x00b\rc": "a b c",
+		"\tTAB":                            " TAB", "\r\n folded at once": "folded at once", " a\r\n\tb\r\n c": "a b c", " a\x00b\rc": "a b c",
 	} {
 		if got := article.Flatten(raw); got != want {
 			t.Errorf("%q: %q, want %q", raw, got, want)

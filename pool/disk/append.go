@@ -24,16 +24,24 @@ type filing struct {
 // Append implements [pool.Store]. A context that ends is honoured until the
 // article is handed over to a group commit; from then on its outcome counts.
 func (s *Store) Append(ctx context.Context, a *pool.Article) ([]pool.Location, error) {
+	return s.Begin(ctx, a)()
+}
+
+// Begin implements [pool.Beginner].
+func (s *Store) Begin(ctx context.Context, a *pool.Article) func() ([]pool.Location, error) {
 	if err := s.enter(ctx); err != nil {
-		return nil, err
+		return func() ([]pool.Location, error) { return nil, err }
 	}
-	defer s.leave()
 	f := &filing{article: a}
-	s.batcher.Do(f)
-	if f.err != nil {
-		return nil, f.err
+	wait := s.batcher.Put(f)
+	return func() ([]pool.Location, error) {
+		defer s.leave()
+		wait()
+		if f.err != nil {
+			return nil, f.err
+		}
+		return slices.Clone(f.stored.Locations), nil
 	}
-	return slices.Clone(f.stored.Locations), nil
 }
 
 // commit files a batch. It runs under the batcher's turn.
@@ -231,10 +239,6 @@ func (g *group) appendMarks(dst []byte) []byte {
 
 // checkpoint notes in a batch for the index that it has all of the segment.
 func (g *segment) checkpoint(batch *leveldb.Batch) {
-	g.checkpointAt(batch, g.log.End())
-}
-
-func (g *segment) checkpointAt(batch *leveldb.Batch, offset int64) {
-	c := checkpoint{epoch: g.epoch, salt: g.salt(), offset: offset, gaps: g.gaps}
+	c := checkpoint{epoch: g.epoch, salt: g.salt(), offset: g.log.End(), gaps: g.gaps}
 	batch.Put(segmentKey(g.number), c.append(nil))
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
 )
 
 const (
@@ -12,9 +13,23 @@ const (
 	fixedPart      = 1 + 1 + 8 + 8 + 4
 )
 
+// The flags of a record.
+const (
+	flagsArticle   = 0
+	flagsWithdrawn = 1
+)
+
 // appendMeta appends all of an article's record but the wire form to dst.
 func appendMeta(dst []byte, a *pool.Stored) []byte {
-	dst = append(dst, payloadVersion, 0)
+	dst = appendHead(dst, flagsArticle, a)
+	dst = appendString(dst, string(a.Overview))
+	return binary.AppendUvarint(dst, uint64(a.HeadSize))
+}
+
+// appendHead appends what the records of an article and of its withdrawal have
+// in common to dst.
+func appendHead(dst []byte, flags byte, a *pool.Stored) []byte {
+	dst = append(dst, payloadVersion, flags)
 	dst = binary.BigEndian.AppendUint64(dst, a.Epoch)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(a.Arrived.Unix()))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(a.Arrived.Nanosecond()))
@@ -23,18 +38,27 @@ func appendMeta(dst []byte, a *pool.Stored) []byte {
 		dst = appendString(dst, string(l.Group))
 		dst = binary.AppendUvarint(dst, uint64(l.Number))
 	}
-	dst = appendString(dst, string(a.ID))
-	dst = appendString(dst, string(a.Overview))
-	return binary.AppendUvarint(dst, uint64(a.HeadSize))
+	return appendString(dst, string(a.ID))
 }
 
 // parseRecord reads an article's record. Overview and Wire share memory with
 // it. It returns [pool.ErrCorrupt] for a record of another form.
 func parseRecord(payload []byte) (*pool.Stored, error) {
-	if len(payload) < fixedPart || payload[0] != payloadVersion {
-		return nil, pool.ErrCorrupt
+	a, withdrawn, err := parseAny(payload)
+	if err == nil && withdrawn {
+		err = pool.ErrCorrupt
 	}
-	a := &pool.Stored{
+	return a, err
+}
+
+// parseAny reads the record of an article or of a withdrawal, which has neither
+// Overview nor Wire.
+func parseAny(payload []byte) (a *pool.Stored, withdrawn bool, err error) {
+	if len(payload) < fixedPart || payload[0] != payloadVersion || payload[1] > flagsWithdrawn {
+		return nil, false, pool.ErrCorrupt
+	}
+	withdrawn = payload[1] == flagsWithdrawn
+	a = &pool.Stored{
 		Epoch: binary.BigEndian.Uint64(payload[2:]),
 		Arrived: time.Unix(int64(binary.BigEndian.Uint64(payload[10:])),
 			int64(binary.BigEndian.Uint32(payload[18:]))).UTC(),
@@ -44,14 +68,20 @@ func parseRecord(payload []byte) (*pool.Stored, error) {
 		a.Locations = append(a.Locations, pool.Location{Group: pool.Group(c.bytes()), Number: c.number()})
 	}
 	a.ID = pool.MessageID(c.bytes())
+	if withdrawn {
+		if c.bad || len(c.rest) > 0 {
+			return nil, true, pool.ErrCorrupt
+		}
+		return a, true, nil
+	}
 	a.Overview = c.bytes()
 	a.HeadSize = int(c.uvarint())
 	a.Wire = c.rest
 	// The empty line and the terminator are the least behind the header.
 	if c.bad || len(a.Locations) == 0 || a.HeadSize < 0 || a.HeadSize > len(a.Wire)-len("\r\n.\r\n") {
-		return nil, pool.ErrCorrupt
+		return nil, false, pool.ErrCorrupt
 	}
-	return a, nil
+	return a, false, nil
 }
 
 func appendString(dst []byte, s string) []byte {
@@ -107,6 +137,9 @@ type place struct {
 	offset  int64
 	size    int // of the payload
 }
+
+// end returns where the record ends.
+func (p place) end() int64 { return p.offset + record.Overhead + int64(p.size) }
 
 func appendPlace(dst []byte, p place) []byte {
 	dst = binary.AppendUvarint(dst, uint64(p.segment))

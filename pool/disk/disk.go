@@ -94,7 +94,10 @@ type Store struct {
 	calls  sync.WaitGroup // calls under way
 }
 
-var _ pool.Store = (*Store)(nil)
+var (
+	_ pool.Store    = (*Store)(nil)
+	_ pool.Beginner = (*Store)(nil)
+)
 
 // Open opens the store in a folder, which it makes when there is none. It
 // returns [ErrInUse] when another process has it open, and [pool.ErrCorrupt]

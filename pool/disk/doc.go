@@ -42,6 +42,19 @@
 // A name, id or line is a uvarint length and that many octets. Fixed-size
 // numbers are big-endian.
 //
+// # A withdrawal's record
+//
+//	version   1 octet, 1
+//	flags     1 octet, 1
+//	epoch, arrival, places, id   as in the article's record
+//
+// It says that from here on the article with that message-id is withdrawn. It
+// stands behind the article's record in a segment of the same epoch, so that
+// both are dropped together. One of a message-id that is merely remembered has
+// no places, and stands in epoch 0. The article's octets stay in their segment
+// until that is dropped, but nothing leads there any more, not even in an index
+// that is built anew.
+//
 // # A history file
 //
 // One file for each dropped epoch, or part of one. Its first record is version
@@ -55,7 +68,8 @@
 //	f                               version of this form
 //	g group(4)                      uvarint high mark, uvarint count
 //	h name                          a history file that is in the index
-//	m hash(16)                      place of the record; nothing once expired
+//	m hash(16)                      place of the record; nothing once expired;
+//	                                once withdrawn, place of that record, 1
 //	n group(4) number(4)            place, overview line
 //	s segment(4)                    checkpoint: epoch, salt, offset, gaps
 //	t seconds(8) nanos(4) seg(4) offset(8)   message-id, (group, number) pairs

@@ -3,6 +3,7 @@ package disk
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -47,15 +48,30 @@ func runChild() bool {
 					fmt.Println("!", err)
 					os.Exit(1)
 				}
-				mu.Lock()
-				fmt.Printf("%s %d\n", name, at[0].Number)
-				mu.Unlock()
+				say := func(format string, args ...any) {
+					mu.Lock()
+					fmt.Printf(format, args...)
+					mu.Unlock()
+				}
+				say("%s %d\n", name, at[0].Number)
+				if i%5 != 4 {
+					continue
+				}
+				say("~ %s\n", name) // from here on it may be gone
+				if err := s.Cancel(context.Background(), pooltest.ID(name)); err != nil {
+					fmt.Println("!", err)
+					os.Exit(1)
+				}
+				say("- %s\n", name) // and from here on it is
 			}
 		})
 	}
 	wg.Wait()
 	return true
 }
+
+// gone is the number of an article that was cancelled.
+const gone pool.Number = 0
 
 // killArticle makes an article whose octets and size follow from its name.
 func killArticle(name string) *pool.Article {
@@ -136,6 +152,14 @@ func killOnce(t *testing.T, dir string, round int, acked map[string]pool.Number)
 		}
 		var name string
 		var n pool.Number
+		switch {
+		case strings.HasPrefix(line, "~ "):
+			delete(acked, strings.TrimSpace(line[2:]))
+			continue
+		case strings.HasPrefix(line, "- "):
+			acked[strings.TrimSpace(line[2:])] = gone
+			continue
+		}
 		if _, err := fmt.Sscanf(line, "%s %d", &name, &n); err == nil {
 			acked[name] = n
 		}
@@ -152,6 +176,13 @@ func killOnce(t *testing.T, dir string, round int, acked map[string]pool.Number)
 func checkAcked(t *testing.T, s *Store, acked map[string]pool.Number) {
 	t.Helper()
 	for name, n := range acked {
+		if n == gone {
+			_, err := s.ByID(t.Context(), pooltest.ID(name))
+			if seen, _ := s.Seen(t.Context(), pooltest.ID(name)); !errors.Is(err, pool.ErrNotFound) || !seen {
+				t.Errorf("%s was cancelled: %v, seen %v", name, err, seen)
+			}
+			continue
+		}
 		got, err := s.ByID(t.Context(), pooltest.ID(name))
 		if err != nil {
 			t.Errorf("%s was acknowledged: %v", name, err)

@@ -128,7 +128,7 @@ func (s *Store) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, erro
 	if err != nil {
 		return nil, s.fromIndex(err)
 	}
-	if !ok || len(value) == 0 {
+	if !ok || len(value) == 0 || withdrawn(value) {
 		return nil, pool.ErrNotFound
 	}
 	a, err := s.read(value)

@@ -176,18 +176,39 @@ type replay struct {
 	batch   *leveldb.Batch
 	changed map[*group]*group
 	count   int
-	bad     int // records of another form
+	bad     int     // records of another form
+	salt    *uint32 // the file's random number, nil when it can't be read
 }
 
 func (r *replay) open(last bool, from int64) (record.Result, error) {
+	if err := r.peek(); err != nil {
+		return record.Result{}, err
+	}
 	if last {
 		return r.g.openToAppend(r.s.files, from, r.visit)
 	}
 	return r.g.openToRead(r.s.files, from, r.visit)
 }
 
+// peek reads the file's random number, since there are checkpoints to be made
+// before the file is open for good.
+func (r *replay) peek() error {
+	f, _, err := r.s.files.OpenFile(r.g.path, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	reader, err := record.NewReader(f)
+	if err == nil {
+		salt := reader.Salt()
+		r.salt = &salt
+	} else if errors.Is(err, pool.ErrCorrupt) {
+		r.salt, err = nil, nil // found again, and told, once it is opened
+	}
+	return errors.Join(err, f.Close())
+}
+
 func (r *replay) visit(offset int64, payload []byte) error {
-	a, err := parseRecord(payload)
+	a, withdrawn, err := parseAny(payload)
 	if errors.Is(err, pool.ErrCorrupt) {
 		r.bad++
 		return nil
@@ -195,18 +216,22 @@ func (r *replay) visit(offset int64, payload []byte) error {
 	if err := r.s.knowGroups(a.Locations); err != nil {
 		return err
 	}
+	if withdrawn {
+		return r.withdraw(a, offset, len(payload))
+	}
 	r.count++
 	r.s.enterIndex(r.batch, a, place{segment: r.g.number, offset: offset, size: len(payload)}, r.changed)
 	if r.batch.Len() < 4096 {
 		return nil
 	}
-	return r.write(offset + record.Overhead + int64(len(payload)))
+	return r.write(place{offset: offset, size: len(payload)}.end())
 }
 
 // write writes the batch with a checkpoint.
 func (r *replay) write(offset int64) error {
-	if r.g.reader != nil {
-		r.g.checkpointAt(r.batch, offset)
+	if r.salt != nil {
+		c := checkpoint{epoch: r.g.epoch, salt: *r.salt, offset: offset, gaps: r.g.gaps}
+		r.batch.Put(segmentKey(r.g.number), c.append(nil))
 	}
 	if err := r.s.index.write(r.batch, false); err != nil {
 		return err

@@ -50,7 +50,10 @@ func New(server string) *Store {
 	}
 }
 
-var _ pool.Store = (*Store)(nil)
+var (
+	_ pool.Store    = (*Store)(nil)
+	_ pool.Beginner = (*Store)(nil)
+)
 
 // enter counts a call in; its end is s.calls.Done.
 func (s *Store) enter(ctx context.Context) error {
@@ -203,6 +206,51 @@ func (s *Store) Append(ctx context.Context, a *pool.Article) ([]pool.Location, e
 	i := sort.Search(len(s.arrived), func(i int) bool { return s.arrived[i].Arrived.After(a.Arrived) })
 	s.arrived = slices.Insert(s.arrived, i, stored)
 	return slices.Clone(at), nil
+}
+
+// Begin implements [pool.Beginner]. Without a sync there is nothing to wait for.
+func (s *Store) Begin(ctx context.Context, a *pool.Article) func() ([]pool.Location, error) {
+	at, err := s.Append(ctx, a)
+	return func() ([]pool.Location, error) { return at, err }
+}
+
+// Cancel implements [pool.Store].
+func (s *Store) Cancel(ctx context.Context, id pool.MessageID) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.seen[id] {
+		return pool.ErrNotFound
+	}
+	gone, ok := s.byID[id]
+	if !ok {
+		return nil
+	}
+	delete(s.byID, id)
+	for _, l := range gone.Locations {
+		g := s.groups[l.Group]
+		g.articles = slices.DeleteFunc(g.articles, func(f filed) bool { return f.article == gone })
+	}
+	s.arrived = slices.DeleteFunc(s.arrived, func(a *pool.Stored) bool { return a == gone })
+	return nil
+}
+
+// Remember implements [pool.Store].
+func (s *Store) Remember(ctx context.Context, id pool.MessageID) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen[id] {
+		return pool.ErrDuplicate
+	}
+	s.seen[id] = true
+	return nil
 }
 
 // number finds the article's next number in each group.

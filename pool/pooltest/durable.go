@@ -20,6 +20,8 @@ func durableCases() []durableCase {
 		{"Reopen_sameGroups", testReopenGroups},
 		{"Reopen_afterDrop", testReopenDrop},
 		{"Reopen_everythingExpired", testReopenExpired},
+		{"Reopen_afterCancel", testReopenCancel},
+		{"Reopen_cancelledThenDropped", testReopenCancelDrop},
 	}
 }
 

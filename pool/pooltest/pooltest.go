@@ -53,6 +53,7 @@ func cases() []testCase {
 	var all []testCase
 	all = append(all, readingCases()...)
 	all = append(all, appendCases()...)
+	all = append(all, cancelCases()...)
 	all = append(all, groupCases()...)
 	all = append(all, expiryCases()...)
 	return append(all, lifeCases()...)

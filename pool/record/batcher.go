@@ -25,7 +25,13 @@ func NewBatcher[T any](commit func([]T)) *Batcher[T] { return &Batcher[T]{commit
 // Do brings one item, and returns when the commit call that had it has
 // returned. An item that was brought before another one's Do was called is not
 // committed after it.
-func (b *Batcher[T]) Do(item T) {
+func (b *Batcher[T]) Do(item T) { b.Put(item)() }
+
+// Put brings one item as Do does, but returns as soon as the item has its place
+// in the next batch, behind all that were brought before. The function that it
+// returns waits as Do does. It must be called, once and at once: the commit may
+// depend on it, and other items may be in the same batch.
+func (b *Batcher[T]) Put(item T) (wait func()) {
 	b.mu.Lock()
 	mine := b.next
 	first := mine == nil
@@ -36,10 +42,13 @@ func (b *Batcher[T]) Do(item T) {
 	mine.items = append(mine.items, item)
 	b.mu.Unlock()
 	if !first {
-		<-mine.done
-		return
+		return func() { <-mine.done }
 	}
+	return func() { b.run(mine) }
+}
 
+// run commits the next batch, which is mine.
+func (b *Batcher[T]) run(mine *batch[T]) {
 	b.turn.Lock()
 	defer b.turn.Unlock()
 	b.mu.Lock()

@@ -18,7 +18,7 @@ const module = "github.com/restante/restante/"
 // named by the start of their path.
 var rooms = map[string][]string{
 	"cmd/restanted": {
-		"config", "gateway", "gateway/batch", "gateway/keyring", "crypto/...", "pool",
+		"config", "gateway", "gateway/batch", "gateway/keyring", "gateway/nntp", "gateway/peer", "crypto/...", "pool",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},
 	"config": {"pool", "github.com/pelletier/go-toml/v2"},
@@ -29,12 +29,14 @@ var rooms = map[string][]string{
 	},
 	"gateway/nntp":    {"pool"},
 	"gateway/session": {"gateway/nntp", "pool", "pool/article", "github.com/rs/zerolog"},
-	"gateway/office":  {"gateway/batch", "pool", "pool/article", "pool/entry", "crypto/..."},
-	"gateway/batch":   {"github.com/rs/zerolog", "pool", "pool/article", "pool/entry", "pool/record", "crypto/..."},
+	"gateway/office":  {"gateway/batch", "pool", "pool/article", "pool/control", "pool/entry", "crypto/..."},
+	"gateway/batch":   {"github.com/rs/zerolog", "pool", "pool/article", "pool/control", "pool/entry", "pool/record", "crypto/..."},
+	"gateway/peer":    {"gateway/nntp", "pool", "pool/article", "pool/control"},
 	"gateway/keyring": {"pool", "crypto/..."},
 
 	"pool":         {},
 	"pool/article": {"pool"},
+	"pool/control": {"pool", "pool/article"},
 	"pool/record":  {"pool", "golang.org/x/sys/unix"},
 	"pool/entry":   {"pool", "pool/article", "crypto/..."},
 	"pool/memory":  {"pool", "pool/article"},

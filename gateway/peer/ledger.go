@@ -1,0 +1,128 @@
+package peer
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/pool"
+)
+
+// A Reason is why an article was rejected. It is the cause of the
+// [pool.Refusal], for errors.Is.
+type Reason int
+
+// The reasons.
+const (
+	Malformed  Reason = iota // no article by its form (RFC 5536, Section 2)
+	TooLarge                 // larger than is taken
+	Duplicate                // seen before
+	Field                    // a header field is missing, empty, there twice or invalid
+	OtherID                  // its Message-ID is not the one that it was announced with
+	TooNew                   // dated more than 24 hours ahead
+	TooOld                   // dated before the cutoff
+	Looped                   // it was here before, by its Path
+	Unwanted                 // in no newsgroup that is carried and that the peer may feed
+	OwnGroup                 // in a newsgroup that the gateway fills itself
+	Unapproved               // in a moderated newsgroup without approval
+	Control                  // a malformed control message or Supersedes
+	Withdrawn                // cancelled before it came
+	reasons                  // how many there are
+)
+
+// String is the reason's name in metrics.
+func (r Reason) String() string {
+	return [...]string{
+		"malformed", "too_large", "duplicate", "field", "other_id", "too_new", "too_old", "looped",
+		"unwanted", "own_group", "unapproved", "control", "withdrawn",
+	}[r]
+}
+
+// Error makes a reason a cause.
+func (r Reason) Error() string { return r.String() }
+
+// sentence is what the peer is told.
+func (r Reason) sentence() string {
+	return [...]string{
+		Malformed:  "The article is malformed",
+		TooLarge:   "The article is larger than this server takes",
+		Duplicate:  "This server had an article with that Message-ID before",
+		Field:      "A header field is missing, empty, there twice or invalid",
+		OtherID:    "The article's Message-ID is not the one announced",
+		TooNew:     "The article's date is more than 24 hours in the future",
+		TooOld:     "The article is older than this server's cutoff",
+		Looped:     "The article was here before: its Path names this server",
+		Unwanted:   "None of its newsgroups is wanted from you here",
+		OwnGroup:   "It names a newsgroup that only this server fills",
+		Unapproved: "It is not approved, and a newsgroup that it names is moderated",
+		Control:    "Its Control or Supersedes header field is malformed",
+		Withdrawn:  "The article was cancelled by its author",
+	}[r]
+}
+
+func refuse(r Reason) error { return &pool.Refusal{Sentence: r.sentence(), Cause: r} }
+
+// refuseField refuses an article for one header field, which it names: that is
+// one of ours, not a word of the peer's.
+func refuseField(name, what string) error {
+	return &pool.Refusal{Sentence: "The header field " + name + " " + what, Cause: Field}
+}
+
+// reasonOf returns the reason of an error that stands for good, and false for
+// one that may be over later.
+func reasonOf(err error) (Reason, bool) {
+	var reason Reason
+	var refusal *pool.Refusal
+	switch {
+	case errors.As(err, &reason):
+		return reason, true
+	case errors.Is(err, pool.ErrDuplicate):
+		return Duplicate, true
+	case errors.Is(err, nntp.ErrBlockTooLarge):
+		return TooLarge, true
+	case errors.As(err, &refusal), errors.Is(err, nntp.ErrBlockMalformed):
+		return Malformed, true
+	case errors.Is(err, pool.ErrGroupFull):
+		return Unwanted, true
+	}
+	return 0, false
+}
+
+// A Ledger counts what became of the articles that peers brought. It may be
+// read while it counts.
+type Ledger struct {
+	offered, refused, accepted, deferred atomic.Uint64
+	rejected                             [reasons]atomic.Uint64
+}
+
+// Counts is a ledger at one moment, since the start.
+type Counts struct {
+	Offered  uint64            // CHECK and IHAVE
+	Refused  uint64            // of these: seen before
+	Accepted uint64            // articles filed
+	Deferred uint64            // offers and articles put off for later
+	Rejected map[string]uint64 // articles sent and not taken, by [Reason]
+}
+
+// Counts returns the counters.
+func (l *Ledger) Counts() Counts {
+	c := Counts{
+		Offered: l.offered.Load(), Refused: l.refused.Load(), Accepted: l.accepted.Load(), Deferred: l.deferred.Load(),
+		Rejected: make(map[string]uint64, reasons),
+	}
+	for r := range reasons {
+		c.Rejected[r.String()] = l.rejected[r].Load()
+	}
+	return c
+}
+
+// count counts what became of an article that was sent.
+func (l *Ledger) count(err error) {
+	if err == nil {
+		l.accepted.Add(1)
+	} else if r, final := reasonOf(err); final {
+		l.rejected[r].Add(1)
+	} else {
+		l.deferred.Add(1)
+	}
+}

@@ -1,0 +1,135 @@
+package peer
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/pool"
+)
+
+// A Peer is another server that may feed. It is known by every mark that it
+// has; one that has none is nobody.
+type Peer struct {
+	Name        string             // the operator's name for it
+	Addresses   []netip.Prefix     // where it may come from
+	Certificate *[sha256.Size]byte // SHA-256 of the TLS certificate that it shows
+	Groups      nntp.Wildmat       // what it may feed
+	Path        string             // its identity in Path
+}
+
+// Options are what a [Desk] is made of. Everything without a stated default
+// must be set.
+type Options struct {
+	Domain string        // our identity in Path
+	Peers  []Peer        // the first that a connection's marks fit is it
+	Store  pool.Store    // begins appends, if it is a [pool.Beginner]
+	Cutoff time.Duration // an article older than that is refused (RFC 5537, Section 3.3)
+
+	// Own is the groups that the gateway fills itself. An article that names
+	// one of them, in any case, is refused whole.
+	Own []pool.Group
+
+	// Certificate returns the SHA-256 of the certificate that conn's client
+	// has shown and has the key of. nil stands for one that never knows.
+	Certificate func(conn net.Conn) ([sha256.Size]byte, bool)
+}
+
+// A Desk takes what peers feed. Its methods may be called from many goroutines
+// at the same time.
+type Desk struct {
+	opts   Options
+	flight *flight
+	early  *early
+	ledger Ledger
+}
+
+// New returns a desk. It starts nothing.
+func New(o Options) *Desk {
+	return &Desk{opts: o, flight: newFlight(), early: newEarly(o.Cutoff)}
+}
+
+// Ledger returns the desk's counters.
+func (d *Desk) Ledger() *Ledger { return &d.ledger }
+
+// Feed returns the feed that conn's client may bring, or nil when it is no
+// peer. The feed must be closed.
+func (d *Desk) Feed(conn net.Conn) *Feed {
+	for i := range d.opts.Peers {
+		if p := &d.opts.Peers[i]; d.fits(p, conn) {
+			return &Feed{desk: d, peer: p}
+		}
+	}
+	return nil
+}
+
+// fits says whether a connection has all marks of a peer.
+func (d *Desk) fits(p *Peer, conn net.Conn) bool {
+	if len(p.Addresses) == 0 && p.Certificate == nil {
+		return false
+	}
+	if p.Certificate != nil {
+		if d.opts.Certificate == nil {
+			return false
+		}
+		shown, ok := d.opts.Certificate(conn)
+		if !ok || subtle.ConstantTimeCompare(shown[:], p.Certificate[:]) != 1 {
+			return false
+		}
+	}
+	return len(p.Addresses) == 0 || within(p.Addresses, conn.RemoteAddr())
+}
+
+func within(prefixes []netip.Prefix, address net.Addr) bool {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// own says whether the gateway fills a group itself. Somebody who misspells its
+// case is refused too.
+func (d *Desk) own(g pool.Group) bool {
+	return slices.ContainsFunc(d.opts.Own, func(o pool.Group) bool { return strings.EqualFold(string(o), string(g)) })
+}
+
+// A Feed is one peer's connection. It is for one goroutine, except for the
+// functions that Take returns.
+type Feed struct {
+	desk *Desk
+	peer *Peer
+}
+
+// Offer says whether an article is wanted: nil when it is. It is then expected
+// from this feed for a while. Errors:
+//
+//   - [pool.ErrDuplicate]: it was seen before.
+//   - [ErrInFlight]: another feed is bringing it. Ask again later.
+//   - those of [pool.Store.Seen].
+func (f *Feed) Offer(ctx context.Context, id pool.MessageID) error {
+	f.desk.ledger.offered.Add(1)
+	seen, err := f.desk.opts.Store.Seen(ctx, id)
+	switch {
+	case err != nil:
+		f.desk.ledger.deferred.Add(1)
+		return err
+	case seen:
+		f.desk.ledger.refused.Add(1)
+		return pool.ErrDuplicate
+	case !f.desk.flight.expect(id, f, time.Now()):
+		f.desk.ledger.deferred.Add(1)
+		return ErrInFlight
+	}
+	return nil
+}
+
+// Close ends the feed: what it offered and did not send may come from others.
+func (f *Feed) Close() { f.desk.flight.forget(f) }

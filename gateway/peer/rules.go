@@ -1,0 +1,128 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/control"
+)
+
+// tolerance is how far a date may lie in the future (RFC 5537, Sections 3.6 and
+// 3.7).
+const tolerance = 24 * time.Hour
+
+// checkHeader checks what a serving agent must in the header alone (RFC 5537,
+// Section 3.7, and RFC 5536, Section 3).
+func (d *Desk) checkHeader(a *article.Article, id pool.MessageID, now time.Time) error {
+	for _, name := range [...]string{"Date", "From", "Message-ID", "Newsgroups", "Path", "Subject"} {
+		switch {
+		case !a.Has(name):
+			return refuseField(name, "is missing")
+		case a.Count(name) > 1:
+			return refuseField(name, "is there twice")
+		case a.Get(name) == "":
+			return refuseField(name, "is empty")
+		}
+	}
+	for _, name := range [...]string{
+		"Approved", "Archive", "Cancel-Key", "Cancel-Lock", "Control", "Distribution", "Expires", "Followup-To",
+		"Injection-Date", "Injection-Info", "Organization", "References", "Summary", "Supersedes", "User-Agent",
+	} {
+		if a.Count(name) > 1 {
+			return refuseField(name, "is there twice")
+		}
+	}
+	if a.Get("Message-ID") != string(id) {
+		return refuse(OtherID)
+	}
+	if err := d.checkDates(a, now); err != nil {
+		return err
+	}
+	path, err := article.ParsePath(a.Get("Path"))
+	if err != nil {
+		return refuseField("Path", "is invalid")
+	}
+	if path.Passed(d.opts.Domain) {
+		return refuse(Looped)
+	}
+	return nil
+}
+
+// checkDates goes by Injection-Date where there is one, and else by Date (RFC
+// 5537, Section 3.3).
+func (d *Desk) checkDates(a *article.Article, now time.Time) error {
+	date, err := article.ParseDate(a.Get("Date"))
+	if err != nil {
+		return refuseField("Date", "is invalid")
+	}
+	if a.Has("Injection-Date") {
+		if date, err = article.ParseDate(a.Get("Injection-Date")); err != nil {
+			return refuseField("Injection-Date", "is invalid")
+		}
+	}
+	switch {
+	case date.After(now.Add(tolerance)):
+		return refuse(TooNew)
+	case date.Before(now.Add(-d.opts.Cutoff)):
+		return refuse(TooOld)
+	}
+	return nil
+}
+
+// route finds the newsgroups in which an article is filed: of those it names
+// the ones that are carried here and that the peer may feed, or for a control
+// message its own, which may be none. Newsgroups are never made by an article
+// (RFC 5537, Section 3.7).
+func (f *Feed) route(ctx context.Context, named []pool.Group, approved bool, r control.Request) ([]pool.Group, error) {
+	var groups []pool.Group
+	allowed := false
+	for _, name := range named {
+		if f.desk.own(name) {
+			return nil, refuse(OwnGroup)
+		}
+		mayFeed := f.peer.Groups.Match(string(name))
+		allowed = allowed || mayFeed
+		info, err := f.desk.opts.Store.Group(ctx, name)
+		switch {
+		case errors.Is(err, pool.ErrNoGroup):
+			continue
+		case err != nil:
+			return nil, err
+		case info.Posting == pool.PostingModerated && !approved:
+			return nil, refuse(Unapproved)
+		}
+		if mayFeed {
+			groups = append(groups, name)
+		}
+	}
+	// One that makes a newsgroup names one that is not there yet (RFC 5537,
+	// Section 3.6).
+	if len(groups) == 0 && (!allowed || !r.AboutGroups()) {
+		return nil, refuse(Unwanted)
+	}
+	if r.Verb == "" {
+		return groups, nil
+	}
+	group, err := r.Group(ctx, f.desk.opts.Store)
+	if err != nil || group == "" {
+		return nil, err
+	}
+	return []pool.Group{group}, nil
+}
+
+// stamp puts our identity in front of Path, and says whether the latest one in
+// it is the peer's (RFC 5537, Section 3.2.1).
+func (f *Feed) stamp(a *article.Article) error {
+	path, err := article.ParsePath(a.Get("Path"))
+	if err != nil {
+		return refuseField("Path", "is invalid")
+	}
+	if strings.EqualFold(path.Latest(), f.peer.Path) {
+		return a.Prepend("Path", f.desk.opts.Domain, "!!")
+	}
+	return a.Prepend("Path", f.desk.opts.Domain+"!.MISMATCH."+f.peer.Path, "!")
+}

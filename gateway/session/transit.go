@@ -1,0 +1,122 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/pool"
+)
+
+// feed returns what the client may feed, or nil. It asks anew once the
+// connection is another, as when TLS has started and the client has shown a
+// certificate.
+func (s *session) feed() Feed {
+	if s.opts.Feeds == nil || s.asked == s.conn {
+		return s.feeding
+	}
+	if s.feeding != nil {
+		s.feeding.Close()
+	}
+	s.asked, s.feeding = s.conn, s.opts.Feeds.Feed(s.conn)
+	return s.feeding
+}
+
+// modeStream changes nothing: CHECK and TAKETHIS work without it (RFC 4644,
+// Section 2.3.2).
+func (s *session) modeStream(context.Context, request) (response, error) {
+	return response{Reply: nntp.Reply{Code: nntp.CodeStreaming, Text: "Streaming permitted"}}, nil
+}
+
+// check says whether an article is wanted (RFC 4644, Section 2.4). Its reply
+// comes behind those that are outstanding.
+func (s *session) check(ctx context.Context, req request) (response, error) {
+	answer, err := s.offered(ctx, req.args[0])
+	if s.outstanding() {
+		return response{wait: func() (response, error) { return answer, err }}, nil
+	}
+	return answer, err
+}
+
+func (s *session) offered(ctx context.Context, word string) (response, error) {
+	id, err := pool.ParseMessageID(word)
+	if err == nil {
+		err = s.feed().Offer(ctx, id)
+	}
+	if err != nil {
+		return response{}, transitError{err, nntp.CodeStreamLater, nntp.CodeStreamUnwanted, word}
+	}
+	return response{Reply: nntp.Reply{Code: nntp.CodeStreamSend, Text: word}}, nil
+}
+
+// ihave asks for an article if it is wanted (RFC 3977, Section 6.3.2).
+func (s *session) ihave(ctx context.Context, req request) (response, error) {
+	id, err := pool.ParseMessageID(req.args[0])
+	if err == nil {
+		err = s.feed().Offer(ctx, id)
+	}
+	if err != nil {
+		return response{}, transitError{err, nntp.CodeTransferLater, nntp.CodeTransferNotWanted, ""}
+	}
+	return response{
+		Reply: nntp.Reply{Code: nntp.CodeSendTransfer, Text: "Send the article"},
+		next:  func(ctx context.Context) (response, error) { return s.takeTransfer(ctx, id) },
+	}, nil
+}
+
+func (s *session) takeTransfer(ctx context.Context, id pool.MessageID) (response, error) {
+	block, err := s.readBlock()
+	if err != nil {
+		s.feed().Refuse(id, err)
+	} else {
+		err = s.feed().Take(ctx, id, block.Text())()
+	}
+	if err != nil {
+		return response{}, transitError{err, nntp.CodeTransferLater, nntp.CodeTransferRejected, ""}
+	}
+	return response{Reply: nntp.Reply{Code: nntp.CodeTransferred, Text: "Article received"}}, nil
+}
+
+// takeThis takes the article that follows the line (RFC 4644, Section 2.5). The
+// reply comes once the article is on stable storage; the articles behind it are
+// read meanwhile, so that many share a sync.
+func (s *session) takeThis(ctx context.Context, req request) (response, error) {
+	word := req.args[0]
+	refused := func(err error) error {
+		return transitError{err, nntp.CodeUnavailable, nntp.CodeStreamRejected, word}
+	}
+	block, err := s.readBlock()
+	id, malformed := pool.ParseMessageID(word)
+	switch {
+	case malformed != nil && err == nil:
+		return response{}, refused(malformed)
+	case err != nil:
+		if malformed == nil {
+			s.feed().Refuse(id, err)
+		}
+		return response{}, refused(err)
+	}
+	if over := s.makeRoom(); over != nil {
+		return response{}, sessionOver{over}
+	}
+	wait := s.feed().Take(ctx, id, block.Text())
+	return response{octets: block.Len(), wait: func() (response, error) {
+		if err := wait(); err != nil {
+			return response{}, refused(err)
+		}
+		return response{Reply: nntp.Reply{Code: nntp.CodeStreamTaken, Text: word}}, nil
+	}}, nil
+}
+
+// passBlock reads the block of a command that fails, so that nothing in it is
+// taken for a command, and keeps none of it.
+func (s *session) passBlock(cause error) error {
+	_, err := s.r.ReadBlock(0, drain*s.opts.MaxArticle)
+	switch {
+	case err == nil, errors.Is(err, nntp.ErrBlockMalformed), errors.Is(err, nntp.ErrBlockTooLarge):
+		return cause
+	case errors.Is(err, nntp.ErrBlockEndless):
+		return err
+	}
+	return connectionError{err}
+}

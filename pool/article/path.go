@@ -1,0 +1,76 @@
+package article
+
+import (
+	"errors"
+	"strings"
+)
+
+// ErrPath is the body of a Path header field that is none.
+var ErrPath = errors.New("not a path")
+
+// A Path is the way that an article took, the latest server first (RFC 5536,
+// Section 3.1.5).
+type Path struct {
+	entries []string // between the delimiters, without the tail entry; diagnostics start with a dot, or are empty
+}
+
+// ParsePath reads the body of a Path header field. It takes names that the
+// grammar does not, as long as they are printable, since many old ones are on
+// the way. It returns [ErrPath] for anything else.
+func ParsePath(value string) (Path, error) {
+	entries := strings.Split(value, "!")
+	for i, e := range entries {
+		e = strings.Trim(e, " \t\r\n") // where it was folded
+		entries[i] = e
+		for j := range len(e) {
+			if e[j] <= ' ' || e[j] > '~' {
+				return Path{}, ErrPath
+			}
+		}
+	}
+	if tail := entries[len(entries)-1]; tail == "" {
+		return Path{}, ErrPath
+	}
+	return Path{entries: entries[:len(entries)-1]}, nil
+}
+
+// Latest returns the identity of the server that had the article last, or ""
+// when the path names none.
+func (p Path) Latest() string {
+	if len(p.entries) == 0 || strings.HasPrefix(p.entries[0], ".") {
+		return ""
+	}
+	return p.entries[0]
+}
+
+// Passed says whether the article was at the server of that identity, which is
+// compared without regard to case (RFC 5537, Section 3.2). What stands behind a
+// POSTED diagnostic, and the tail entry, name no servers (RFC 5537, Section
+// 3.6).
+func (p Path) Passed(identity string) bool {
+	for _, e := range p.entries {
+		if isPosted(e) {
+			return false
+		}
+		if strings.EqualFold(e, identity) {
+			return true
+		}
+	}
+	return false
+}
+
+// Posted says whether there is a POSTED diagnostic: the article was injected.
+func (p Path) Posted() bool {
+	for _, e := range p.entries {
+		if isPosted(e) {
+			return true
+		}
+	}
+	return false
+}
+
+func isPosted(entry string) bool {
+	const posted = ".POSTED"
+	return len(entry) >= len(posted) && strings.EqualFold(entry[:len(posted)], posted) &&
+		(len(entry) == len(posted) || entry[len(posted)] == '.')
+}

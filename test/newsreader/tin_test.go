@@ -1,0 +1,148 @@
+package newsreader
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/restante/restante/test/harness"
+)
+
+// tinrc is tin without questions and colours, and with the fields of a receipt
+// on the screen.
+const tinrc = `confirm_choice=0
+use_color=OFF
+show_only_unread_arts=OFF
+goto_next_unread=0
+group_catchup_on_exit=OFF
+news_headers_to_display=Newsgroups Followup-To Restante-Destination
+mm_network_charset=UTF-8
+post_mime_encoding=8bit
+mail_address=%s <%s>
+`
+
+// What tin's help says on each of its pages, and on no other.
+const (
+	groupsHelp  = "y=yank in/out"
+	listHelp    = "l=list thread"
+	articleHelp = "B=body search"
+)
+
+// tin is somebody at tin.
+type tin struct {
+	*terminal
+	*person
+}
+
+// startTin opens tin on groups, in the order given. Who has a passphrase is
+// logged in by what is in her home folder.
+func startTin(t *testing.T, g *harness.Gateway, p *person, groups ...string) *tin {
+	t.Helper()
+	var args []string
+	if p.passphrase != "" {
+		p.file(t, ".newsauth", fmt.Sprintf("%s %q %s\n", g.Host, p.passphrase, p.handle))
+		args = append(args, "-A")
+	}
+	r := runTin(t, g, p, groups, args...)
+	r.showsGroups(groups)
+	return r
+}
+
+// askedByTin opens tin so that it asks for a login, and types it.
+func askedByTin(t *testing.T, g *harness.Gateway, p *person, groups ...string) *tin {
+	t.Helper()
+	r := runTin(t, g, p, groups, "-A")
+	r.sees("Server expects authentication.", "Please enter username:")
+	r.press("C-u") // it proposes the machine's user
+	r.types(p.handle)
+	r.press("Enter")
+	r.sees("Please enter password:")
+	r.types(p.passphrase)
+	r.press("Enter")
+	return r
+}
+
+func runTin(t *testing.T, g *harness.Gateway, p *person, groups []string, args ...string) *tin {
+	t.Helper()
+	p.file(t, ".tin/tinrc", fmt.Sprintf(tinrc, p.name, p.address))
+	subscribe(t, p, ".newsrc", groups)
+	args = append([]string{harness.Need(t, "tin"), "-r", "-g", g.Host, "-p", g.Port}, args...)
+	return &tin{openTerminal(t, p.home, args...), p}
+}
+
+// showsGroups waits for the list of groups.
+func (r *tin) showsGroups(groups []string) {
+	r.t.Helper()
+	r.sees(append([]string{"Group Selection (", groupsHelp}, groups...)...)
+}
+
+// subscribe writes the list of groups that a newsreader shows, all unread.
+func subscribe(t *testing.T, p *person, file string, groups []string) {
+	t.Helper()
+	p.file(t, file, strings.Join(groups, ":\n")+":\n")
+}
+
+// opens goes from the list of groups into the n-th, which has articles.
+func (r *tin) opens(n int, group string) string {
+	r.t.Helper()
+	r.types(strconv.Itoa(n))
+	r.sees("Select group>")
+	r.press("Enter")
+	r.press("Enter")
+	return r.sees(group+" (", listHelp)
+}
+
+// reads goes from the list of articles into the first.
+func (r *tin) reads(words ...string) string {
+	r.t.Helper()
+	r.press("Enter")
+	return r.sees(append(words, articleHelp)...)
+}
+
+// sends lets an article go that has come back from the editor. What the server
+// said stays on the screen for a while, before tin is back where it was.
+func (r *tin) sends(said, back string) {
+	r.t.Helper()
+	r.sees("Check Prepared Article", "p=post")
+	r.press("p")
+	r.sees(said)
+	r.sees(back)
+}
+
+// posts writes an article to the group under the cursor.
+func (r *tin) posts(subject, words string) {
+	r.t.Helper()
+	r.writes(r.t, words, "")
+	r.press("w")
+	r.sees("Post subject [")
+	r.types(subject)
+	r.press("Enter")
+	r.sends("Article posted: <", groupsHelp)
+}
+
+// follows answers the article on the screen, wherever its author wants it.
+func (r *tin) follows(words string) {
+	r.t.Helper()
+	r.writes(r.t, words, "")
+	r.press("f")
+	r.sees("Responses have been directed to the following newsgroups", "restante.reply", "Accept Followup-To?")
+	r.press("p")
+	r.sends("Article posted: <", articleHelp)
+}
+
+// leaves goes back to the list of groups.
+func (r *tin) leaves() {
+	r.t.Helper()
+	r.press("q")
+	r.sees(listHelp)
+	r.press("q")
+	r.sees(groupsHelp)
+}
+
+// quits ends tin.
+func (r *tin) quits() {
+	r.t.Helper()
+	r.press("Q")
+	r.ends(0)
+}
