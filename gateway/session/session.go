@@ -213,8 +213,7 @@ func (s *session) perform(ctx context.Context, c *command, req request) (respons
 // refuse sends the reply for an error. It returns an error when the session is
 // over.
 func (s *session) refuse(err error) error {
-	var gone connectionError
-	if errors.As(err, &gone) {
+	if gone, ok := errors.AsType[connectionError](err); ok {
 		return ended(gone.error)
 	}
 	var over sessionOver
