@@ -27,7 +27,12 @@ var rooms = map[string][]string{
 		"github.com/rs/zerolog", "golang.org/x/sync/errgroup",
 	},
 	"gateway/nntp":    {"pool"},
-	"gateway/session": {"gateway/nntp", "pool", "pool/article", "github.com/rs/zerolog"},
+	"gateway/inflate": {},
+	"gateway/certs":   {"golang.org/x/crypto/acme"},
+	"gateway/session": {
+		"gateway/inflate", "gateway/nntp", "pool", "pool/article",
+		"github.com/emersion/go-sasl", "github.com/rs/zerolog",
+	},
 	"gateway/office":  {"gateway/batch", "pool", "pool/article", "pool/entry", "crypto/..."},
 	"gateway/batch":   {"pool", "pool/article", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/keyring": {"pool", "crypto/..."},
