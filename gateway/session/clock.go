@@ -10,7 +10,7 @@ import (
 type clock struct {
 	limit  time.Duration
 	timer  *time.Timer
-	work   context.Context //nolint:containedctx // that of the command under way
+	work   context.Context // that of the command under way
 	cancel context.CancelFunc
 }
 

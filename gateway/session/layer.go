@@ -121,7 +121,7 @@ func plain(s *session) error {
 }
 
 func canTLS(s *session) error {
-	if s.opts.TLS == nil {
+	if s.opts.TLS == nil || s.opts.TLSReady != nil && !s.opts.TLSReady() {
 		return errNoTLS
 	}
 	return nil

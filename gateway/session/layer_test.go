@@ -135,6 +135,10 @@ func TestStartTLS_refusals(t *testing.T) {
 		}},
 		{"after a login", []string{"> AUTHINFO USER a", "~381 ", "> AUTHINFO PASS b", "~281 ", "> STARTTLS", "~502 "}},
 	}, nil)
+	play(t, []dialogue{{"no certificate yet", []string{"> STARTTLS", "~580 ", "> CAPABILITIES", "~101 ", "VERSION 2", "~IMPL", "READER", "POST", "OVER MSGID", "HDR", "~LIST ", "NEWNEWS", "."}}}, func(o *Options) {
+		withTLS(t)(o)
+		o.TLSReady = func() bool { return false }
+	})
 	play(t, []dialogue{{"after a login, with a certificate", []string{
 		"> AUTHINFO USER a", "~381 ", "> AUTHINFO PASS b", "~281 ", "> STARTTLS", "~502 ", "> GROUP restante.inbox", "~211 ",
 	}}}, func(o *Options) {

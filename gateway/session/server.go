@@ -45,8 +45,9 @@ type Options struct {
 	MayLogin func(conn net.Conn) bool
 
 	// TLS is what STARTTLS and [Server.ServeTLS] offer. With nil STARTTLS
-	// answers 580.
-	TLS *tls.Config
+	// answers 580, and so it does while TLSReady is not nil and returns false.
+	TLS      *tls.Config
+	TLSReady func() bool
 
 	MaxArticle int    // largest article taken, in octets of its text
 	Limits     Limits // at first; SetLimits changes them

@@ -17,7 +17,7 @@ const module = "github.com/restante/restante/"
 // named by the start of their path.
 var rooms = map[string][]string{
 	"cmd/restanted": {
-		"config", "gateway", "gateway/batch", "gateway/keyring", "crypto/...", "pool",
+		"config", "gateway", "gateway/batch", "gateway/certs", "gateway/keyring", "gateway/session", "crypto/...", "pool",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},
 	"config": {"pool", "github.com/pelletier/go-toml/v2"},
@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	},
 	"gateway/nntp":    {"pool"},
 	"gateway/inflate": {},
-	"gateway/certs":   {"golang.org/x/crypto/acme"},
+	"gateway/certs":   {"github.com/rs/zerolog", "golang.org/x/crypto/acme"},
 	"gateway/session": {
 		"gateway/inflate", "gateway/nntp", "pool", "pool/article",
 		"github.com/emersion/go-sasl", "github.com/rs/zerolog",
