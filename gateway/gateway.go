@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/restante/restante/gateway/batch"
+	"github.com/restante/restante/gateway/certs"
 	"github.com/restante/restante/gateway/keyring"
 	"github.com/restante/restante/gateway/office"
 	"github.com/restante/restante/gateway/session"
@@ -37,12 +38,14 @@ type Settings struct {
 	MayLogin   func(net.Conn) bool // whether a passphrase may cross that connection
 	MinBits    float64             // weakest passphrase taken
 	Logins     int                 // passphrases checked at a time
+	LoginWait  time.Duration       // how long a login may wait for its turn; 0: as long as Limits.Command
 	MaxArticle int                 // octets
 
 	DiskReserve uint64 // octets of the disk that stay free
 
-	Connections int           // most at a time
-	Idle        time.Duration // a silent connection is closed after it
+	TLS       *certs.Options // nil: no TLS
+	Admission Admission      // who may connect
+	Limits    session.Limits // what a session may ask for
 
 	Version string
 	Logger  zerolog.Logger
@@ -55,11 +58,12 @@ type Gateway struct {
 	queue    *batch.Queue
 	releaser *batch.Releaser
 	sessions *session.Server
+	certs    *certs.Source // nil without TLS
+	conns    *conns
 
-	domain      string
-	calendar    pool.Calendar
-	connections int
-	log         zerolog.Logger
+	domain   string
+	calendar pool.Calendar
+	log      zerolog.Logger
 }
 
 // KeyDir is where the keys lie in a data folder.
@@ -75,7 +79,7 @@ func (s *Settings) KeyPolicy() keyring.Policy {
 func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g := &Gateway{
 		domain: s.Domain, calendar: s.Batches.Calendar,
-		connections: s.Connections, log: s.Logger,
+		conns: newConns(s.Admission), log: s.Logger,
 	}
 	defer func() {
 		if err != nil {
@@ -102,13 +106,21 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Queue: g.queue, Store: g.store, Signer: g.keys.Signer(),
 		Domain: s.Domain, Group: s.PoolGroup,
 	}
-	g.sessions = session.New(session.Options{
+	options := session.Options{
 		Store: g.store, Office: g.office(s),
 		Name: s.Domain, Version: s.Version,
 		Posting: true, MayLogin: s.MayLogin,
-		MaxArticle: s.MaxArticle, IdleTimeout: s.Idle,
+		MaxArticle: s.MaxArticle, Limits: s.Limits,
 		Logger: s.Logger,
-	})
+	}
+	if s.TLS != nil {
+		if g.certs, err = certs.New(*s.TLS); err != nil {
+			return nil, err
+		}
+		g.doubt()
+		options.TLS, options.TLSReady = g.certs.Config(), g.certs.Ready
+	}
+	g.sessions = session.New(options)
 	return g, nil
 }
 
@@ -116,7 +128,7 @@ func (g *Gateway) office(s Settings) front {
 	return front{office.New(office.Options{
 		Domain: s.Domain, Group: s.PoolGroup, Calendar: s.Batches.Calendar, Slots: s.Batches.Slots,
 		Keys: g.keys, Queue: g.queue, Store: g.store,
-		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins,
+		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins, LoginWait: s.LoginWait,
 	})}
 }
 

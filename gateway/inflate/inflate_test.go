@@ -14,7 +14,7 @@ import (
 )
 
 // commands is what a client says, each piece flushed.
-var commands = []string{"GROUP misc.test\r\n", "GROUP misc.test\r\n", "DATE\r\n"} //nolint:gochecknoglobals // never changed
+var commands = []string{"GROUP misc.test\r\n", "GROUP misc.test\r\n", "DATE\r\n"}
 
 // A stepper hands out one piece at a time, and fails the test when it is asked
 // for more than was sent.
