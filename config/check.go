@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -57,6 +59,7 @@ func check(conf Config, where map[string]unstable.Position) Problems {
 	if _, _, err := net.SplitHostPort(conf.Listen.NNTP); err != nil {
 		c.say("listen.nntp", `not an address with a port: write one like "127.0.0.1:1119" or "[::1]:1119"`)
 	}
+	c.tls(conf)
 	c.login(conf.Login)
 	c.pool(conf.Pool)
 	c.limits(conf.Limits)
@@ -67,6 +70,31 @@ func check(conf Config, where map[string]unstable.Position) Problems {
 	c.distributions(conf.Distributions)
 	c.peers(conf.Peers)
 	return c.problems
+}
+
+func (c *checker) tls(conf Config) {
+	t := conf.TLS
+	switch {
+	case t.ACME && (t.Certificate != "" || t.Key != ""):
+		c.say("tls.acme", "the certificate comes from files or over ACME: remove tls.certificate and tls.key, or tls.acme")
+	case t.Certificate != "" && t.Key == "":
+		c.say("tls.certificate", `its private key is missing: write key = "FILE" below it`)
+	case t.Key != "" && t.Certificate == "":
+		c.say("tls.key", `its certificate is missing: write certificate = "FILE" above it`)
+	}
+	if conf.Listen.NNTPS != "" {
+		if _, _, err := net.SplitHostPort(conf.Listen.NNTPS); err != nil {
+			c.say("listen.nntps", `not an address with a port: write one like ":563", or "" for none`)
+		} else if !t.On() && t.Key == "" {
+			c.say("listen.nntps", "TLS needs a certificate: set tls.certificate and tls.key, or tls.acme")
+		}
+	}
+	if _, _, err := net.SplitHostPort(t.ACMEListen); t.ACME && err != nil {
+		c.say("tls.acme_listen", `not an address with a port: write one like ":443"`)
+	}
+	if u, err := url.Parse(t.ACMEDirectory); t.ACMEDirectory != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		c.say("tls.acme_directory", `not an address: write one like "https://acme.example.org/directory", or "" for Let's Encrypt`)
+	}
 }
 
 func (c *checker) login(l Login) {
@@ -111,9 +139,30 @@ func (c *checker) limits(l Limits) {
 	if time.Duration(l.Cutoff) < 72*time.Hour {
 		c.say("limits.cutoff", `too short: write at least "72h"; ten days, "240h", are usual`)
 	}
-	if time.Duration(l.Idle) < time.Second {
-		c.say("limits.idle", `too short: write at least "1s"; newsreaders expect "10m"`)
+	c.between("limits.per_address", l.PerAddress, 0, 1<<30)
+	for _, cidr := range l.Exempt {
+		if _, err := netip.ParsePrefix(cidr); err != nil {
+			c.say("limits.exempt", `%q is no range of addresses: write ones like "192.0.2.0/24" or "2001:db8::/32"`, cidr)
+		}
 	}
+	for _, d := range []struct {
+		key, usual string
+		value      Duration
+	}{
+		{"limits.idle", "10m", l.Idle},
+		{"limits.first_command", "1m", l.FirstCommand},
+		{"limits.command", "1m", l.Command},
+		{"limits.rate_window", "3m", l.RateWindow},
+		{"limits.login_wait", "20s", l.LoginWait},
+	} {
+		if time.Duration(d.value) < time.Second {
+			c.say(d.key, "too short: write at least %q; usual is %q", "1s", d.usual)
+		}
+	}
+	c.between("limits.rate", l.Rate, 0, 1<<20)
+	c.between("limits.errors", l.Errors, 0, 1<<30)
+	c.between("limits.work", l.Work, 0, 1<<40)
+	c.between("limits.compressed", l.Compressed, 0, 1<<20)
 }
 
 func (c *checker) groups(conf Config) {

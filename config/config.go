@@ -15,16 +15,18 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// A Config is one gateway's configuration. Every key has a default; a reload
-// takes none of them yet, so a change needs a restart.
+// A Config is one gateway's configuration. Every key has a default. A reload
+// takes those that are tagged for it; the others need a restart, which
+// [NeedRestart] tells.
 type Config struct {
 	Domain string  `toml:"domain"` // the gateway's name in message-ids, tokens and Path; no default
 	Data   string  `toml:"data"`   // folder for articles and keys, relative to the file; "data"
 	Listen Listen  `toml:"listen"`
+	TLS    TLS     `toml:"tls"`
 	Login  Login   `toml:"login"`
 	Pool   Pool    `toml:"pool"`
 	Limits Limits  `toml:"limits"`
-	Groups []Group `toml:"group"`
+	Groups []Group `toml:"group" reload:"yes"`
 
 	Distributions []Distribution `toml:"distribution"`
 	Peers         []Peer         `toml:"peer"`
@@ -32,8 +34,23 @@ type Config struct {
 
 // Listen is the addresses served.
 type Listen struct {
-	NNTP string `toml:"nntp"` // host:port for NNTP without TLS; "127.0.0.1:1119"
+	NNTP  string `toml:"nntp"`  // host:port for NNTP that starts without TLS; "127.0.0.1:1119"
+	NNTPS string `toml:"nntps"` // host:port for NNTP over TLS from the first octet on; "", which is off
 }
+
+// TLS is where the certificate comes from: from two files, or from a certificate
+// authority over ACME. With neither there is no TLS.
+type TLS struct {
+	Certificate   string `toml:"certificate" reload:"yes"` // PEM file with the certificate and its chain, relative to the file; ""
+	Key           string `toml:"key" reload:"yes"`         // PEM file with its private key, relative to the file; ""
+	ACME          bool   `toml:"acme"`                     // ask an authority, and agree to its terms; false
+	ACMEListen    string `toml:"acme_listen"`              // host:port that the authority reaches as port 443 of the domain; ":443"
+	ACMEEmail     string `toml:"acme_email"`               // where the authority may write to; ""
+	ACMEDirectory string `toml:"acme_directory"`           // the authority's address; "", which is Let's Encrypt
+}
+
+// On says whether there is TLS.
+func (t TLS) On() bool { return t.ACME || t.Certificate != "" }
 
 // Login is who may log in, and how.
 type Login struct {
@@ -55,14 +72,24 @@ type Pool struct {
 
 // Limits bounds what one person can ask for.
 type Limits struct {
-	ArticleSize int      `toml:"article_size"` // largest article taken, in octets; 2097152
-	Connections int      `toml:"connections"`  // most connections at a time; 1000
-	Idle        Duration `toml:"idle"`         // a connection silent for longer is closed; 10m
-	Logins      int      `toml:"logins"`       // passphrases checked at a time, 64 MiB each; 2
-	Backlog     int      `toml:"backlog"`      // batches ahead that a deposit may have to wait; 288
-	Posts       int      `toml:"posts"`        // octets of public posts that may wait for the next batch; 67108864
-	Cutoff      Duration `toml:"cutoff"`       // an article from a peer that is older is refused; 240h
-	DiskReserve int64    `toml:"disk_reserve"` // octets of the disk left free: nothing is taken below it; 1073741824
+	ArticleSize  int      `toml:"article_size"`               // largest article taken, in octets; 2097152
+	Connections  int      `toml:"connections" reload:"yes"`   // most connections at a time; 1000
+	PerAddress   int      `toml:"per_address" reload:"yes"`   // most connections at a time from one address, 0 for any number; 32
+	Exempt       []string `toml:"exempt" reload:"yes"`        // addresses that per_address does not count for, in CIDR; loopback
+	Idle         Duration `toml:"idle" reload:"yes"`          // a connection silent for longer is closed; 10m
+	FirstCommand Duration `toml:"first_command" reload:"yes"` // and one that says nothing at all after this; 1m
+	Command      Duration `toml:"command" reload:"yes"`       // longest work on one command, and longest wait for the rest of its line; 1m
+	Rate         int      `toml:"rate" reload:"yes"`          // slowest transfer of an article or answer, in octets a second, 0 for any; 100
+	RateWindow   Duration `toml:"rate_window" reload:"yes"`   // how long a transfer may stand still or fall behind the rate; 3m
+	Errors       int      `toml:"errors" reload:"yes"`        // failed commands in a row before the connection is closed, 0 for any number; 20
+	Work         int      `toml:"work" reload:"yes"`          // articles that one command may look at, 0 for any number; 1000000
+	Compressed   int      `toml:"compressed" reload:"yes"`    // most compressed connections at a time, near 1 MiB each while they answer, 0 for none; 100
+	Logins       int      `toml:"logins"`                     // passphrases checked at a time, 64 MiB each; 2
+	LoginWait    Duration `toml:"login_wait"`                 // longest wait for a turn at that; 20s
+	Backlog      int      `toml:"backlog"`                    // batches ahead that a deposit may have to wait; 288
+	Posts        int      `toml:"posts"`                      // octets of public posts that may wait for the next batch; 67108864
+	Cutoff       Duration `toml:"cutoff"`                     // an article from a peer that is older is refused; 240h
+	DiskReserve  int64    `toml:"disk_reserve"`               // octets of the disk left free: nothing is taken below it; 1073741824
 }
 
 // Group is one public group.
@@ -110,6 +137,7 @@ func Default(domain string) Config {
 		Domain: domain,
 		Data:   "data",
 		Listen: Listen{NNTP: "127.0.0.1:1119"},
+		TLS:    TLS{ACMEListen: ":443"},
 		Login:  Login{Plaintext: "loopback", MinBits: 70},
 		Pool: Pool{
 			Group:         "restante.pool",
@@ -121,20 +149,30 @@ func Default(domain string) Config {
 			TokenLife:     12,
 		},
 		Limits: Limits{
-			ArticleSize: 2 << 20,
-			Connections: 1000,
-			Idle:        Duration(10 * time.Minute),
-			Logins:      2,
-			Backlog:     288,
-			Posts:       64 << 20,
-			Cutoff:      Duration(240 * time.Hour),
-			DiskReserve: 1 << 30,
+			ArticleSize:  2 << 20,
+			Connections:  1000,
+			PerAddress:   32,
+			Exempt:       []string{"127.0.0.0/8", "::1/128"},
+			Idle:         Duration(10 * time.Minute),
+			FirstCommand: Duration(time.Minute),
+			Command:      Duration(time.Minute),
+			Rate:         100,
+			RateWindow:   Duration(3 * time.Minute),
+			Errors:       20,
+			Work:         1000000,
+			Compressed:   100,
+			Logins:       2,
+			LoginWait:    Duration(20 * time.Second),
+			Backlog:      288,
+			Posts:        64 << 20,
+			Cutoff:       Duration(240 * time.Hour),
+			DiskReserve:  1 << 30,
 		},
 	}
 }
 
-// Load reads and checks the file at path. Data comes back as a path that holds
-// from any folder. What is wrong with the file's text comes back as [Problems].
+// Load reads and checks the file at path. Folders and files come back as paths
+// that hold from any folder. What is wrong with the file's text comes back as [Problems].
 func Load(path string) (Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -144,8 +182,10 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if !filepath.IsAbs(c.Data) {
-		c.Data = filepath.Join(filepath.Dir(path), c.Data)
+	for _, name := range []*string{&c.Data, &c.TLS.Certificate, &c.TLS.Key} {
+		if *name != "" && !filepath.IsAbs(*name) {
+			*name = filepath.Join(filepath.Dir(path), *name)
+		}
 	}
 	return c, nil
 }

@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -128,6 +130,16 @@ func TestParse_tellsWhereAndWhat(t *testing.T) {
 		{"a distribution's name", head + "[[distribution]]\nname = \"all\"\ndescription = \"x\"\n", "line 2, column 3: distribution.0: has no usable name"},
 		{"a distribution that says nothing", head + "[[distribution]]\nname = \"de\"\n", "distribution.0.description: write one line"},
 		{"a cutoff too short", head + "[limits]\ncutoff = \"24h\"\n", "line 3, column 1: limits.cutoff: too short"},
+		{"certificate without its key", head + "[tls]\ncertificate = \"c.pem\"\n", `line 3, column 1: tls.certificate: its private key is missing: write key = "FILE" below it`},
+		{"key without its certificate", head + "[tls]\nkey = \"k.pem\"\n", `line 3, column 1: tls.key: its certificate is missing`},
+		{"files and ACME", head + "[tls]\nacme = true\nkey = \"k.pem\"\ncertificate = \"c.pem\"\n", `line 3, column 1: tls.acme: the certificate comes from files or over ACME`},
+		{"TLS without a certificate", head + "[listen]\nnntps = \":563\"\n", `line 3, column 1: listen.nntps: TLS needs a certificate: set tls.certificate and tls.key, or tls.acme`},
+		{"no address for TLS", head + "[listen]\nnntps = \"563\"\n", `line 3, column 1: listen.nntps: not an address with a port: write one like ":563", or "" for none`},
+		{"no address for ACME", head + "[tls]\nacme = true\nacme_listen = \"443\"\n", `line 4, column 1: tls.acme_listen: not an address with a port`},
+		{"no authority", head + "[tls]\nacme = true\nacme_directory = \"example.org\"\n", `line 4, column 1: tls.acme_directory: not an address: write one like`},
+		{"no range of addresses", head + "[limits]\nexempt = [\"10.0.0.1\"]\n", `line 3, column 1: limits.exempt: "10.0.0.1" is no range of addresses: write ones like "192.0.2.0/24"`},
+		{"no time for the rate", head + "[limits]\nrate_window = \"0s\"\n", `line 3, column 1: limits.rate_window: too short: write at least "1s"; usual is "3m"`},
+		{"negative limit", head + "[limits]\nerrors = -1\n", `line 3, column 1: limits.errors: -1 is out of bounds`},
 		{"life beyond one octet", head + "[pool]\ntoken_life = 300\n", "line 3, column 1: pool.token_life: 300 is out of bounds: write a number from 1 to 127"},
 	}
 	for _, tt := range tests {
@@ -162,4 +174,74 @@ func TestDuration_writesAsPeopleDo(t *testing.T) {
 			t.Errorf("%v is written %q, want %q", d, got, want)
 		}
 	}
+}
+
+func TestLoad_filesLieBesideTheConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "restanted.toml")
+	text := "domain = \"gw.example\"\n[tls]\ncertificate = \"c.pem\"\nkey = \"/etc/k.pem\"\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Data != filepath.Join(dir, "data") || c.TLS.Certificate != filepath.Join(dir, "c.pem") || c.TLS.Key != "/etc/k.pem" {
+		t.Errorf("paths are %q, %q and %q", c.Data, c.TLS.Certificate, c.TLS.Key)
+	}
+}
+
+func TestNeedRestart(t *testing.T) {
+	old := Default("gw.example")
+	now := old
+	if keys := NeedRestart(old, now); len(keys) > 0 {
+		t.Errorf("nothing changed, but %v", keys)
+	}
+	now.Limits.Idle, now.Limits.Exempt, now.TLS.Key, now.Groups = 1, nil, "x", []Group{{Name: "a.b"}}
+	if keys := NeedRestart(old, now); len(keys) > 0 {
+		t.Errorf("a reload takes all of that, but %v", keys)
+	}
+	now.Data, now.Pool.BatchSize, now.TLS.ACME, now.Limits.Logins = "x", 99, true, 99
+	if diff := cmp.Diff([]string{"data", "tls.acme", "pool.batch_size", "limits.logins"}, NeedRestart(old, now)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What a reload takes is said in the file, at the key.
+func TestTemplate_saysWhatAReloadTakes(t *testing.T) {
+	text, err := Template(Default("gw.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := positions(text)
+	lines := strings.Split(string(text), "\n")
+	var look func(of reflect.Type, prefix string)
+	look = func(of reflect.Type, prefix string) {
+		for field := range of.Fields() {
+			key := prefix + field.Tag.Get("toml")
+			if field.Type.Kind() == reflect.Struct {
+				look(field.Type, key+".")
+				continue
+			}
+			at, ok := where[key]
+			if key == "group" {
+				at, ok = where["group.0"]
+			}
+			if !ok && strings.Contains(string(text), "# [["+key+"]]") {
+				continue // an example, which a reload does not take
+			} else if !ok {
+				t.Errorf("%s is not in the file", key)
+				continue
+			}
+			said := false
+			for i := at.Line - 2; i >= 0 && strings.HasPrefix(lines[i], "#"); i-- {
+				said = said || strings.Contains(lines[i], "(reload")
+			}
+			if said != (field.Tag.Get("reload") == "yes") {
+				t.Errorf("%s: the file says that a reload takes it: %v", key, said)
+			}
+		}
+	}
+	look(reflect.TypeFor[Config](), "")
 }

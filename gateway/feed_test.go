@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/gateway/office"
@@ -24,11 +23,6 @@ import (
 	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/disk"
 )
-
-func TestMain(m *testing.M) {
-	// goleveldb's own buffer pool drains for a moment after Close.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
-}
 
 // feedServer serves peers on loopback from a store on disk, and returns the
 // store and a way to connect.
@@ -51,16 +45,16 @@ func feedServer(t testing.TB) (*disk.Store, func() net.Conn) {
 	})
 	server := session.New(session.Options{
 		Store: store, Office: front{new(atomic.Int64), new(office.Office)}, Feeds: feeds{desk}, Name: "gw.example", Version: "1",
-		MaxArticle: 1 << 20, IdleTimeout: time.Minute, Logger: zerolog.Nop(),
+		MaxArticle: 1 << 20, Limits: session.Limits{Idle: time.Minute}, Logger: zerolog.Nop(),
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &Gateway{sessions: server, connections: 10, log: zerolog.Nop()}
+	g := &Gateway{sessions: server, conns: newConns(Admission{Connections: 10}), log: zerolog.Nop()}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- g.listen(ctx, listener) }()
+	go func() { done <- g.listen(ctx, listener, server.Serve, g.turnAway) }()
 	t.Cleanup(func() {
 		stop()
 		if err := errors.Join(<-done, store.Close()); err != nil {

@@ -6,7 +6,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/restante/restante/gateway/batch"
+	"github.com/restante/restante/gateway/certs"
 	"github.com/restante/restante/gateway/keyring"
 	"github.com/restante/restante/gateway/office"
 	"github.com/restante/restante/gateway/peer"
@@ -40,19 +40,20 @@ type Settings struct {
 	Moderators    map[pool.Group]string // where unapproved posts to moderated groups go: a token or a mail address
 	Distributions []Distribution
 
-	Peers       []peer.Peer                              // who may feed
-	Cutoff      time.Duration                            // what peers bring is refused when it is older
-	Certificate func(net.Conn) ([sha256.Size]byte, bool) // the digest of the certificate that a connection's client showed; nil: none ever does
+	Peers  []peer.Peer   // who may feed
+	Cutoff time.Duration // what peers bring is refused when it is older
 
 	MayLogin   func(net.Conn) bool // whether a passphrase may cross that connection
 	MinBits    float64             // weakest passphrase taken
 	Logins     int                 // passphrases checked at a time
+	LoginWait  time.Duration       // how long a login may wait for its turn; 0: as long as Limits.Command
 	MaxArticle int                 // octets
 
 	DiskReserve uint64 // octets of the disk that stay free
 
-	Connections int           // most at a time
-	Idle        time.Duration // a silent connection is closed after it
+	TLS       *certs.Options // nil: no TLS
+	Admission Admission      // who may connect
+	Limits    session.Limits // what a session may ask for
 
 	Version string
 	Logger  zerolog.Logger
@@ -76,12 +77,13 @@ type Gateway struct {
 	sessions *session.Server
 	peers    *peer.Desk
 
-	refusedPosts atomic.Int64 // since the last round, for a fault of ours
+	refusedPosts atomic.Int64  // since the last round, for a fault of ours
+	certs        *certs.Source // nil without TLS
+	conns        *conns
 
-	domain      string
-	calendar    pool.Calendar
-	connections int
-	log         zerolog.Logger
+	domain   string
+	calendar pool.Calendar
+	log      zerolog.Logger
 }
 
 // KeyDir is where the keys lie in a data folder.
@@ -97,7 +99,7 @@ func (s *Settings) KeyPolicy() keyring.Policy {
 func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g := &Gateway{
 		domain: s.Domain, calendar: s.Batches.Calendar,
-		connections: s.Connections, log: s.Logger,
+		conns: newConns(s.Admission), log: s.Logger,
 	}
 	defer func() {
 		if err != nil {
@@ -130,18 +132,26 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Domain: s.Domain, Group: s.PoolGroup, Log: s.Logger,
 	}
 	g.peers = peer.New(peer.Options{
-		Domain: s.Domain, Peers: s.Peers, Store: g.store, Cutoff: s.Cutoff, Certificate: s.Certificate,
+		Domain: s.Domain, Peers: s.Peers, Store: g.store, Cutoff: s.Cutoff, Certificate: session.CertificateHash,
 		Own: []pool.Group{s.PoolGroup, batch.Manifest, keysGroup, office.Reply, office.Inbox, office.Sent},
 	})
-	g.sessions = session.New(session.Options{
+	options := session.Options{
 		Store: g.store, Office: g.office(s),
 		Name: s.Domain, Version: s.Version,
 		Posting: true, MayLogin: s.MayLogin, Subscriptions: subscriptions(s.Groups),
-		MaxArticle: s.MaxArticle, IdleTimeout: s.Idle,
+		MaxArticle: s.MaxArticle, Limits: s.Limits,
 		Moderators: s.moderators(), Distributions: s.distributions(), DistribPats: s.distribPats(),
 		Feeds:  feeds{g.peers},
 		Logger: s.Logger,
-	})
+	}
+	if s.TLS != nil {
+		if g.certs, err = certs.New(*s.TLS); err != nil {
+			return nil, err
+		}
+		g.doubt()
+		options.TLS, options.TLSReady = g.certs.Config(), g.certs.Ready
+	}
+	g.sessions = session.New(options)
 	return g, nil
 }
 
@@ -149,7 +159,7 @@ func (g *Gateway) office(s Settings) front {
 	return front{&g.refusedPosts, office.New(office.Options{
 		Domain: s.Domain, Group: s.PoolGroup, Calendar: s.Batches.Calendar, Slots: s.Batches.Slots,
 		Keys: g.keys, Queue: g.queue, Store: g.store,
-		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins,
+		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins, LoginWait: s.LoginWait,
 		Moderators: s.Moderators,
 	})}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/keyring"
+	"github.com/restante/restante/gateway/session"
 	"github.com/restante/restante/pool"
 )
 
@@ -37,12 +38,12 @@ func newSettings(t *testing.T) Settings {
 	return Settings{
 		Domain: "gw.example", Data: data, PoolGroup: "restante.pool",
 		Batches: batch.Shape{
-			Calendar: pool.Calendar{EpochLength: time.Hour, BatchInterval: time.Minute, Retention: 2, TokenLife: 3},
+			Calendar: pool.Calendar{EpochLength: 10 * time.Minute, BatchInterval: time.Minute, Retention: 2, TokenLife: 3},
 			Size:     2, Slots: 2, Backlog: 10, Posts: 1 << 20,
 		},
 		Groups:   []pool.GroupInfo{{Name: "misc.test", Posting: pool.PostingAllowed}},
 		MayLogin: func(net.Conn) bool { return true }, MinBits: 70, Logins: 1,
-		MaxArticle: 1 << 16, Connections: 2, Idle: time.Minute, Logger: zerolog.Nop(),
+		MaxArticle: 1 << 16, Admission: Admission{Connections: 2}, Limits: session.Limits{Idle: time.Minute}, Logger: zerolog.Nop(),
 	}
 }
 
@@ -79,12 +80,12 @@ func TestRounds_keepTheRhythmAndDropWhatExpired(t *testing.T) {
 		if got := count(t, g, "restante.pool"); got != 20 {
 			t.Errorf("%d entries after ten batches of two", got)
 		}
-		time.Sleep(5 * time.Hour)
-		if got := count(t, g, "restante.pool"); got > 3*60*2+2 {
+		time.Sleep(time.Hour)
+		if got := count(t, g, "restante.pool"); got > 3*10*2+2 {
 			t.Errorf("%d entries are held: what is older than two epochs was not dropped", got)
 		}
-		if got := count(t, g, keysGroup); got != 6 {
-			t.Errorf("%d directories for six epochs", got)
+		if got := count(t, g, keysGroup); got != 8 {
+			t.Errorf("%d directories for eight epochs", got)
 		}
 		stop()
 		if err := <-done; err != nil {

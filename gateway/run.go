@@ -14,30 +14,33 @@ import (
 	"github.com/restante/restante/gateway/nntp"
 )
 
-// drain is how long sessions have to end once the gateway stops.
-const drain = 5 * time.Second
-
-// Run serves connections from listener, and releases batches, until ctx ends.
-// Then it takes no more connections, lets each session finish its command, and
-// after a while cuts what is left. It closes listener. It returns nil after a
-// clean stop.
-func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
+// Run serves connections from listener, and from the secure ones connections
+// that start with TLS, and releases batches, until ctx ends. Then it takes no
+// more connections, lets each session finish its command, and after a while
+// cuts what is left. It closes the listeners. It returns nil after a clean stop.
+func (g *Gateway) Run(ctx context.Context, listener net.Listener, secure ...net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.rounds(ctx) })
-	group.Go(func() error { return g.listen(ctx, listener) })
+	group.Go(func() error { return g.listen(ctx, listener, g.sessions.Serve, g.turnAway) })
+	for _, l := range secure {
+		group.Go(func() error { return g.listen(ctx, l, g.sessions.ServeTLS, g.shut) })
+	}
+	if g.certs != nil {
+		group.Go(func() error { return g.certs.Run(ctx) })
+	}
 	return group.Wait()
 }
 
-// listen serves connections until ctx ends.
-func (g *Gateway) listen(ctx context.Context, listener net.Listener) error {
+// listen serves connections until ctx ends. refuse ends one more than are
+// allowed.
+func (g *Gateway) listen(ctx context.Context, listener net.Listener, serve func(context.Context, net.Conn) error, refuse func(net.Conn)) error {
 	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
-	open := conns{held: make(map[net.Conn]bool)}
 	var sessions sync.WaitGroup
 	for {
 		conn, err := listener.Accept()
 		switch {
 		case err != nil && ctx.Err() != nil:
-			open.closeAfter(ctx, &sessions)
+			g.conns.closeAfter(ctx, &sessions)
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("take connections: %w", err)
@@ -48,13 +51,13 @@ func (g *Gateway) listen(ctx context.Context, listener net.Listener) error {
 			pause(ctx)
 			continue
 		}
-		if !open.add(conn, g.connections) {
-			g.turnAway(conn)
+		if !g.conns.add(conn) {
+			refuse(conn)
 			continue
 		}
 		sessions.Go(func() {
-			defer open.remove(conn)
-			if err := g.sessions.Serve(ctx, conn); err != nil {
+			defer g.conns.remove(conn)
+			if err := serve(ctx, conn); err != nil {
 				g.log.Debug().Err(err).Msg("connection ended early")
 			}
 		})
@@ -69,51 +72,18 @@ func pause(ctx context.Context) {
 	}
 }
 
-// turnAway refuses one connection more than are allowed. It does not wait for
-// the client.
+// turnAway says to a client why it is not served. It does not wait for it.
 func (g *Gateway) turnAway(conn net.Conn) {
 	reply := nntp.Reply{Code: nntp.CodeUnavailable, Text: "Too many connections, please try again later"}
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_, err := conn.Write(reply.Append(nil))
-	if err = errors.Join(err, conn.Close()); err != nil {
+	_, _ = conn.Write(reply.Append(nil)) // it may be gone already
+	g.shut(conn)
+}
+
+// shut ends a connection without a word, as a TLS handshake would cost more
+// than the connection is allowed.
+func (g *Gateway) shut(conn net.Conn) {
+	if conn.Close() != nil {
 		g.log.Debug().Msg("a connection turned away was gone already")
 	}
-}
-
-// conns is the connections being served.
-type conns struct {
-	mu   sync.Mutex
-	held map[net.Conn]bool
-}
-
-// add counts a connection, unless there are most already.
-func (c *conns) add(conn net.Conn, most int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.held) >= most {
-		return false
-	}
-	c.held[conn] = true
-	return true
-}
-
-func (c *conns) remove(conn net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.held, conn)
-}
-
-// closeAfter waits for the sessions, and once drain is over cuts those that are
-// left.
-func (c *conns) closeAfter(ctx context.Context, sessions *sync.WaitGroup) {
-	late, stop := context.WithTimeout(context.WithoutCancel(ctx), drain)
-	defer stop()
-	defer context.AfterFunc(late, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		for conn := range c.held {
-			_ = conn.Close()
-		}
-	})()
-	sessions.Wait()
 }

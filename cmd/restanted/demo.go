@@ -66,7 +66,7 @@ func demo(ctx context.Context, out io.Writer, address string, once bool) (err er
 	defer cancel()
 	ready := make(chan net.Addr, 1)
 	stopped := make(chan error, 1)
-	go func() { stopped <- serve(ctx, address, s, func(a net.Addr) { ready <- a }) }()
+	go func() { stopped <- serve(ctx, addresses{plain: address}, s, nil, func(a net.Addr) { ready <- a }) }()
 	select {
 	case at := <-ready:
 		err = play(ctx, out, at, folder, once)

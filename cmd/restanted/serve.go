@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/restante/restante/config"
 	"github.com/restante/restante/gateway"
 	"github.com/restante/restante/gateway/keyring"
 )
@@ -20,7 +24,8 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run a gateway",
 		Long: `serve runs the gateway of a configuration until it is told to stop (Ctrl-C or
-SIGTERM). It logs to standard error, one line of JSON an event, and never a
+SIGTERM). On SIGHUP it reads the configuration and the certificate again; what
+needs a restart instead is said in the log. It logs to standard error, one line of JSON an event, and never a
 name, an address or a Message-ID.`,
 		Example: "  restanted serve --config restanted.toml",
 		Args:    cobra.NoArgs,
@@ -36,7 +41,11 @@ name, an address or a Message-ID.`,
 		if err != nil {
 			return err
 		}
-		return serve(c.Context(), conf.Listen.NNTP, settings(conf, log), func(net.Addr) {})
+		hup := make(chan os.Signal, 1)
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
+		again := &reloader{path: *path, conf: conf, log: log, signals: hup}
+		return serve(c.Context(), addressesOf(conf), settings(conf, log), again, func(net.Addr) {})
 	}
 	return c
 }
@@ -49,9 +58,43 @@ func logger(w io.Writer, level string) (zerolog.Logger, error) {
 	return zerolog.New(w).Level(l).With().Timestamp().Logger(), nil
 }
 
-// serve runs a gateway on address until ctx ends. It calls ready once
-// connections are taken.
-func serve(ctx context.Context, address string, s gateway.Settings, ready func(net.Addr)) (err error) {
+// addresses is where a gateway listens.
+type addresses struct {
+	plain  string
+	secure []string // with TLS from the first octet on
+}
+
+func addressesOf(c config.Config) addresses {
+	a := addresses{plain: c.Listen.NNTP}
+	if c.Listen.NNTPS != "" {
+		a.secure = append(a.secure, c.Listen.NNTPS)
+	}
+	if c.TLS.ACME && c.TLS.ACMEListen != c.Listen.NNTPS {
+		a.secure = append(a.secure, c.TLS.ACMEListen)
+	}
+	return a
+}
+
+// listen opens every address, or none.
+func (a addresses) listen(ctx context.Context) (plain net.Listener, secure []net.Listener, err error) {
+	var listen net.ListenConfig
+	var open []net.Listener
+	for _, address := range append([]string{a.plain}, a.secure...) {
+		l, err := listen.Listen(ctx, "tcp", address)
+		if err != nil {
+			for _, l := range open {
+				err = errors.Join(err, l.Close())
+			}
+			return nil, nil, fmt.Errorf("listen: %w", err)
+		}
+		open = append(open, l)
+	}
+	return open[0], open[1:], nil
+}
+
+// serve runs a gateway until ctx ends. It calls ready with the plain listener's
+// address once connections are taken. again may be nil.
+func serve(ctx context.Context, at addresses, s gateway.Settings, again *reloader, ready func(net.Addr)) (err error) {
 	g, err := gateway.Open(ctx, s)
 	if errors.Is(err, keyring.ErrNoKeys) {
 		return fmt.Errorf("there are no keys in %s: run restanted init, or bring the keys back", gateway.KeyDir(s.Data))
@@ -59,15 +102,15 @@ func serve(ctx context.Context, address string, s gateway.Settings, ready func(n
 		return err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "tcp", address)
+	plain, secure, err := at.listen(ctx)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
+	defer again.watch(ctx, g)()
 	s.Logger.Info().Dur("batch_interval", s.Batches.Calendar.BatchInterval).Int("batch_size", s.Batches.Size).Msg("gateway serves")
 	started := time.Now()
-	ready(listener.Addr())
-	err = g.Run(ctx, listener)
+	ready(plain.Addr())
+	err = g.Run(ctx, plain, secure...)
 	s.Logger.Info().Dur("up", time.Since(started)).Msg("gateway stopped")
 	return err
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"net"
+	"net/netip"
+	"path/filepath"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -9,8 +11,10 @@ import (
 	"github.com/restante/restante/config"
 	"github.com/restante/restante/gateway"
 	"github.com/restante/restante/gateway/batch"
+	"github.com/restante/restante/gateway/certs"
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/gateway/peer"
+	"github.com/restante/restante/gateway/session"
 	"github.com/restante/restante/pool"
 )
 
@@ -57,12 +61,18 @@ func settings(c config.Config, log zerolog.Logger) gateway.Settings {
 		MayLogin:      mayLogin(c.Login.Plaintext),
 		MinBits:       c.Login.MinBits,
 		Logins:        c.Limits.Logins,
+		LoginWait:     time.Duration(c.Limits.LoginWait),
 		MaxArticle:    c.Limits.ArticleSize,
 		DiskReserve:   uint64(c.Limits.DiskReserve),
-		Connections:   c.Limits.Connections,
-		Idle:          time.Duration(c.Limits.Idle),
-		Version:       version(),
-		Logger:        log,
+		TLS:           certificates(c, log),
+		Admission: gateway.Admission{
+			Connections: c.Limits.Connections,
+			PerAddress:  c.Limits.PerAddress,
+			Exempt:      prefixes(c.Limits.Exempt),
+		},
+		Limits:  limits(c.Limits),
+		Version: version(),
+		Logger:  log,
 	}
 }
 
@@ -95,4 +105,40 @@ func peers(all []config.Peer) []peer.Peer {
 		}
 	}
 	return out
+}
+
+func limits(l config.Limits) session.Limits {
+	return session.Limits{
+		Idle:         time.Duration(l.Idle),
+		FirstCommand: time.Duration(l.FirstCommand),
+		Command:      time.Duration(l.Command),
+		Window:       time.Duration(l.RateWindow),
+		Rate:         l.Rate,
+		Errors:       l.Errors,
+		Work:         l.Work,
+		Compressed:   l.Compressed,
+	}
+}
+
+// prefixes reads what the check of the configuration has found to be right.
+func prefixes(cidrs []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, cidr := range cidrs {
+		if prefix, err := netip.ParsePrefix(cidr); err == nil {
+			out = append(out, prefix)
+		}
+	}
+	return out
+}
+
+// certificates says where the certificate comes from; nil for no TLS.
+func certificates(c config.Config, log zerolog.Logger) *certs.Options {
+	if !c.TLS.On() {
+		return nil
+	}
+	o := &certs.Options{Domain: c.Domain, Certificate: c.TLS.Certificate, Key: c.TLS.Key, Logger: log}
+	if c.TLS.ACME {
+		o.ACME = &certs.ACME{Directory: c.TLS.ACMEDirectory, Email: c.TLS.ACMEEmail, Cache: filepath.Join(c.Data, "acme")}
+	}
+	return o
 }

@@ -87,3 +87,14 @@ const (
 	CodeStreamUnwanted Code = 438
 	CodeStreamRejected Code = 439
 )
+
+// CodeContinueLogin goes on with a SASL exchange (RFC 4643, Section 2.4).
+const CodeContinueLogin Code = 383
+
+// Codes of the layers below the commands: TLS (RFC 4642, Section 2.2) and
+// compression (RFC 8054, Section 2.2).
+const (
+	CodeCompressed Code = 206
+	CodeStartTLS   Code = 382
+	CodeNoTLS      Code = 580
+)

@@ -61,7 +61,12 @@ func NewReader(src io.Reader, buffers *Buffers) *Reader {
 //     end.
 //   - io.EOF: the source ended between lines; io.ErrUnexpectedEOF: within one.
 //   - any other error is the source's own.
-func (r *Reader) ReadLine() ([]byte, error) {
+func (r *Reader) ReadLine() ([]byte, error) { return r.ReadLongLine(MaxLine) }
+
+// ReadLongLine is [Reader.ReadLine] with another limit, for the commands of
+// extensions that may be longer (RFC 3977, Section 3.1): most octets with the
+// CRLF, and no more than 8192.
+func (r *Reader) ReadLongLine(most int) ([]byte, error) {
 	if err := r.await(); err != nil {
 		return nil, err
 	}
@@ -70,9 +75,9 @@ func (r *Reader) ReadLine() ([]byte, error) {
 		held := r.buf[r.next:r.end]
 		if at := crlf(held, searched); at >= 0 {
 			r.next += at + len("\r\n")
-			return checkLine(held[:at])
+			return checkLine(held[:at], most)
 		}
-		if len(held) >= MaxLine {
+		if len(held) >= most {
 			return nil, r.skipLine()
 		}
 		searched = max(len(held)-1, 0)
@@ -90,8 +95,8 @@ func crlf(p []byte, from int) int {
 	return -1
 }
 
-func checkLine(line []byte) ([]byte, error) {
-	if len(line)+len("\r\n") > MaxLine {
+func checkLine(line []byte, most int) ([]byte, error) {
+	if len(line)+len("\r\n") > most {
 		return nil, ErrLineTooLong
 	}
 	if !plain(line) {

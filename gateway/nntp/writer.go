@@ -33,7 +33,7 @@ func (w *Writer) Reply(r Reply) {
 // with a NUL, CR or LF in it, or longer than [MaxLine] with its CRLF, is not
 // written, and Command returns [ErrLineMalformed] or [ErrLineTooLong].
 func (w *Writer) Command(line string) error {
-	if _, err := checkLine([]byte(line)); err != nil {
+	if _, err := checkLine([]byte(line), MaxLine); err != nil {
 		return err
 	}
 	var octets [MaxLine]byte
@@ -118,10 +118,18 @@ func (w *Writer) send() {
 	w.used = 0
 }
 
-// Flush sends what was gathered, and gives the buffer back.
+// A flusher is a destination that gathers octets of its own, as a compressor
+// does.
+type flusher interface{ Flush() error }
+
+// Flush sends what was gathered, and gives the buffer back. A destination that
+// has a method Flush() error is flushed too.
 func (w *Writer) Flush() error {
 	if w.buf != nil {
 		w.send()
+		if dst, ok := w.dst.(flusher); ok && w.err == nil {
+			w.err = dst.Flush()
+		}
 		w.buffers.give(w.buf)
 		w.buf = nil
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/restante/restante/crypto/blind"
 	"github.com/restante/restante/crypto/identity"
@@ -51,9 +52,10 @@ type Options struct {
 	Keys       Keys
 	Queue      *batch.Queue
 	Store      pool.Reader
-	MaxArticle int     // largest article built, in octets
-	MinBits    float64 // weakest passphrase taken
-	Logins     int     // passphrases checked at a time
+	MaxArticle int           // largest article built, in octets
+	MinBits    float64       // weakest passphrase taken
+	Logins     int           // passphrases checked at a time
+	LoginWait  time.Duration // how long a login may wait for its turn; 0: until its context ends
 
 	// Moderators is where an unapproved post to a moderated group goes, by
 	// group: a token as a message-id, or a mail address.
@@ -84,7 +86,7 @@ func (o *Office) Private() []pool.GroupInfo {
 // Login opens the mailbox of a handle and a passphrase. Nothing is compared
 // with anything: a wrong passphrase opens an empty mailbox. It returns a
 // [*pool.Refusal] for a passphrase too weak to stand alone, and [ErrBusy] when
-// ctx ends before its turn comes.
+// its turn does not come in time.
 func (o *Office) Login(ctx context.Context, handle, passphrase string) (*Mailbox, error) {
 	if err := identity.Judge(handle, passphrase, o.MinBits); err != nil {
 		return nil, &pool.Refusal{
@@ -105,11 +107,17 @@ func (o *Office) Login(ctx context.Context, handle, passphrase string) (*Mailbox
 
 // seed takes a turn at deriving a seed, which costs 64 MiB of memory.
 func (o *Office) seed(ctx context.Context, handle, passphrase string) (*identity.Seed, error) {
+	wait := ctx
+	if o.LoginWait > 0 {
+		var stop context.CancelFunc
+		wait, stop = context.WithTimeout(ctx, o.LoginWait)
+		defer stop()
+	}
 	select {
 	case o.logins <- struct{}{}:
 		defer func() { <-o.logins }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
+	case <-wait.Done():
+		return nil, fmt.Errorf("%w: %w", ErrBusy, wait.Err())
 	}
 	return identity.FromPassphrase(o.Domain, handle, passphrase), nil
 }

@@ -52,22 +52,33 @@ func (s *session) capabilities(_ context.Context, req request) (response, error)
 func (s *session) offers() []string {
 	var labels []string
 	lines := make(map[string]string)
+	add := func(o offer) {
+		if o.label == "" || !s.holds(o.needs) {
+			return
+		}
+		if _, known := lines[o.label]; !known {
+			labels, lines[o.label] = append(labels, o.label), o.label
+		}
+		if o.argument != "" {
+			lines[o.label] += " " + o.argument
+		}
+	}
 	for _, c := range s.table {
-		label := c.capability.label
-		if label == "" || slices.ContainsFunc(c.needs, func(need func(*session) error) bool { return need(s) != nil }) {
-			continue
+		if s.holds(c.needs) {
+			add(offer{c.capability, c.offered})
 		}
-		if _, known := lines[label]; !known {
-			labels, lines[label] = append(labels, label), label
-		}
-		if c.capability.argument != "" {
-			lines[label] += " " + c.capability.argument
+		for _, o := range c.also {
+			add(o)
 		}
 	}
 	for i, label := range labels {
 		labels[i] = lines[label]
 	}
 	return labels
+}
+
+func (s *session) holds(all needs) bool {
+	return !slices.ContainsFunc(all, func(need func(*session) error) bool { return need(s) != nil })
 }
 
 // isKeyword follows RFC 3977, Section 9.8.

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"strings"
+
+	"github.com/restante/restante/gateway/nntp"
 )
 
 // A command is a row of the one table of commands.
@@ -19,11 +21,21 @@ type command struct {
 
 	rfc        string     // where it is specified
 	capability capability // what CAPABILITIES says of it, while its needs hold
+	offered    needs      // what must hold beside them for it to be said
+	also       []offer    // what CAPABILITIES says beside it
+
+	longest int // octets of its line with CRLF; 0 stands for nntp.MaxLine
 }
 
 // A capability is a label of CAPABILITIES with the argument that the command
 // adds to it (RFC 3977, Section 5.2). The zero value adds nothing.
 type capability struct{ label, argument string }
+
+// An offer is a capability and what must hold for it to be said.
+type offer struct {
+	capability
+	needs needs
+}
 
 // A request is one command line, taken apart.
 type request struct {
@@ -54,6 +66,18 @@ func (srv *Server) index() {
 // find takes a line apart and finds its command, which it also returns with
 // errSyntax. Keywords are read without regard to case (RFC 3977, Section 3.1).
 func (srv *Server) find(line string) (*command, request, error) {
+	c, req, err := srv.lookUp(line)
+	longest := nntp.MaxLine
+	if c != nil {
+		longest = max(longest, c.longest)
+	}
+	if len(line)+len("\r\n") > longest {
+		return nil, request{}, nntp.ErrLineTooLong
+	}
+	return c, req, err
+}
+
+func (srv *Server) lookUp(line string) (*command, request, error) {
 	word, tail := cutWord(line)
 	name := strings.ToUpper(word)
 	if bare, ok := srv.variants[name]; ok {
@@ -107,10 +131,10 @@ func loggedOut(s *session) error {
 
 // mayLogin is needed where a passphrase crosses the connection.
 func mayLogin(s *session) error {
-	if s.opts.MayLogin == nil || !s.opts.MayLogin(s.conn) {
-		return errInsecure
+	if s.private() || s.opts.MayLogin != nil && s.opts.MayLogin(s.conn) {
+		return nil
 	}
-	return nil
+	return errInsecure
 }
 
 func mayPost(s *session) error {

@@ -44,8 +44,14 @@ func (s *session) listGroup(ctx context.Context, req request) (response, error) 
 	} else if err := groupSelected(s); err != nil {
 		return response{}, err
 	}
-	info, err := s.choose(ctx, name)
+	reader, info, err := s.open(ctx, name)
 	if err != nil {
+		return response{}, err
+	}
+	if err := s.affordable(info, numbers, 1); err != nil {
+		return response{}, err
+	}
+	if err := s.enter(ctx, reader, info); err != nil {
 		return response{}, err
 	}
 	return response{Reply: groupReply(info, " list follows"), body: func(w *nntp.Writer) error {

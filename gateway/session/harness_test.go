@@ -132,7 +132,7 @@ func newOptions(t testing.TB) Options {
 	return Options{
 		Store: newStore(t), Office: newOffice(t), Name: "news.example", Version: "1.2",
 		Posting: true, MayLogin: func(net.Conn) bool { return true },
-		MaxArticle: 1000, IdleTimeout: time.Minute,
+		MaxArticle: 1000, Limits: Limits{Idle: time.Minute},
 		MOTD: []string{"Hello"}, Subscriptions: []pool.Group{"misc.test", "misc.empty"},
 		Logger: zerolog.Nop(),
 	}
@@ -157,11 +157,16 @@ func dial(t testing.TB, opts Options) *client {
 
 func connect(t testing.TB, opts Options, wrap func(net.Conn) net.Conn) *client {
 	t.Helper()
+	return connectWith(t, opts, (*Server).Serve, wrap)
+}
+
+func connectWith(t testing.TB, opts Options, serve func(*Server, context.Context, net.Conn) error, wrap func(net.Conn) net.Conn) *client {
+	t.Helper()
 	ours, theirs := net.Pipe()
 	ctx, stop := context.WithCancel(t.Context())
 	c := &client{t: t, conn: ours, r: bufio.NewReader(ours), ended: make(chan error, 1), stop: stop}
 	go func() {
-		c.ended <- New(opts).Serve(ctx, wrap(theirs))
+		c.ended <- serve(New(opts), ctx, wrap(theirs))
 		close(c.ended)
 	}()
 	t.Cleanup(func() {

@@ -188,8 +188,18 @@ func (s *session) headers(ctx context.Context, t target, a headerAnswer) (respon
 			a.write(w, []byte(a.byID), value, present)
 			return w.Err()
 		}
+	} else if err := s.affordableHeaders(ctx, t.numbers, a.field); err != nil {
+		return response{}, err
 	}
 	return listing(a.code, "Headers follow", body), nil
+}
+
+func (s *session) affordableHeaders(ctx context.Context, r pool.Range, f field) error {
+	info, err := s.reader.Group(ctx, s.group)
+	if err != nil {
+		return err
+	}
+	return s.affordable(info, r, f.cost())
 }
 
 // window is how many articles' overviews are looked at before those articles

@@ -25,7 +25,7 @@ func TestList_answers(t *testing.T) {
 		{"Bytes: and Lines: for those who never heard of CAPABILITIES", []string{
 			"> LIST OVERVIEW.FMT", "~215 ", "Subject:", "From:", "Date:", "Message-ID:", "References:", "Bytes:", "Lines:", "Xref:full", ".",
 			"> CAPABILITIES", "~101 ", "VERSION 2", "IMPLEMENTATION Restante 1.2",
-			"READER", "AUTHINFO USER", "POST", "OVER MSGID", "HDR",
+			"READER", "AUTHINFO USER SASL", "SASL PLAIN", "POST", "OVER MSGID", "HDR",
 			"LIST ACTIVE ACTIVE.TIMES COUNTS HEADERS MOTD NEWSGROUPS OVERVIEW.FMT SUBSCRIPTIONS", "NEWNEWS", ".",
 			"> LIST OVERVIEW.FMT", "~215 ", "Subject:", "From:", "Date:", "Message-ID:", "References:", ":bytes", ":lines", "Xref:full", ".",
 		}},
@@ -35,7 +35,7 @@ func TestList_answers(t *testing.T) {
 func TestList_whatIsNotKept(t *testing.T) {
 	play(t, []dialogue{{"nor announced", []string{
 		"> LIST MOTD", "~503 ", "> LIST SUBSCRIPTIONS", "~503 ",
-		"> CAPABILITIES", "~101 ", "VERSION 2", "~IMPLEMENTATION ", "READER", "AUTHINFO USER", "POST", "OVER MSGID", "HDR",
+		"> CAPABILITIES", "~101 ", "VERSION 2", "~IMPLEMENTATION ", "READER", "AUTHINFO USER SASL", "SASL PLAIN", "POST", "OVER MSGID", "HDR",
 		"LIST ACTIVE ACTIVE.TIMES COUNTS HEADERS NEWSGROUPS OVERVIEW.FMT", "NEWNEWS", ".",
 	}}}, func(o *Options) { o.MOTD, o.Subscriptions = nil, nil })
 }

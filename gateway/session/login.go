@@ -20,7 +20,12 @@ func (s *session) authinfoPass(ctx context.Context, req request) (response, erro
 	}
 	handle := s.handle
 	s.handle = ""
-	mailbox, err := s.opts.Office.Login(ctx, handle, req.tail)
+	return s.login(ctx, handle, req.tail)
+}
+
+// login opens the mailbox of a handle and a passphrase.
+func (s *session) login(ctx context.Context, handle, passphrase string) (response, error) {
+	mailbox, err := s.opts.Office.Login(ctx, handle, passphrase)
 	if err != nil {
 		return response{}, mailboxError{err}
 	}

@@ -18,8 +18,8 @@ func TestAuthinfo_answers(t *testing.T) {
 		{"before and after MODE READER", []string{
 			"> AUTHINFO USER a", "~381 ", "> MODE READER", "~200 ", "> AUTHINFO PASS b", "~281 ", "> MODE READER", "~200 ",
 		}},
-		{"AUTHINFO is announced before the login only", []string{
-			"> AUTHINFO USER a", "~381 ", "> AUTHINFO PASS b", "~281 ", "> CAPABILITIES", "~101 ", "VERSION 2", "~IMPLEMENTATION ", "READER", "POST", "OVER MSGID",
+		{"AUTHINFO is announced before the login only, SASL always (RFC 4643, Section 2.2)", []string{
+			"> AUTHINFO USER a", "~381 ", "> AUTHINFO PASS b", "~281 ", "> CAPABILITIES", "~101 ", "VERSION 2", "~IMPLEMENTATION ", "READER", "SASL PLAIN", "POST", "OVER MSGID",
 			"HDR", "~LIST ", "NEWNEWS", ".",
 		}},
 		{"unknown variants", []string{"> AUTHINFO GENERIC x", "~501 ", "> AUTHINFO", "~501 ", "> AUTHINFO USER", "~501 ", "> AUTHINFO USER a b", "~501 "}},

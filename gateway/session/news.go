@@ -59,6 +59,9 @@ func (s *session) newNews(ctx context.Context, req request) (response, error) {
 			return response{}, err
 		}
 	}
+	if err := s.affordableSince(ctx, since); err != nil {
+		return response{}, err
+	}
 	return listing(nntp.CodeNewNews, "New articles follow", func(w *nntp.Writer) error {
 		inGroups := func(l pool.Location) bool { return wildmat.Match(string(l.Group)) }
 		err := s.opts.Store.Since(ctx, since, func(id pool.MessageID, at []pool.Location) bool {

@@ -33,6 +33,8 @@ func (s *session) takePost(ctx context.Context) (response, error) {
 // readBlock reads an article. What the connection fails with is a
 // connectionError.
 func (s *session) readBlock() (nntp.Block, error) {
+	s.clock.pause()
+	defer s.clock.resume()
 	block, err := s.r.ReadBlock(s.opts.MaxArticle, drain*s.opts.MaxArticle)
 	switch {
 	case err == nil,

@@ -94,6 +94,6 @@ func TestPost_hangingUpWithinTheArticle(t *testing.T) {
 func TestPost_notAllowed(t *testing.T) {
 	play(t, []dialogue{{"440, 201, and not announced", []string{
 		"> POST", "~440 ", "> MODE READER", "~201 ",
-		"> CAPABILITIES", "~101 ", "VERSION 2", "~IMPLEMENTATION ", "READER", "AUTHINFO USER", "OVER MSGID", "HDR", "~LIST ", "NEWNEWS", ".",
+		"> CAPABILITIES", "~101 ", "VERSION 2", "~IMPLEMENTATION ", "READER", "AUTHINFO USER SASL", "SASL PLAIN", "OVER MSGID", "HDR", "~LIST ", "NEWNEWS", ".",
 	}}}, func(o *Options) { o.Posting = false })
 }

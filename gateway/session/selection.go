@@ -47,12 +47,17 @@ func (s *session) choose(ctx context.Context, name string) (pool.GroupInfo, erro
 	if err != nil {
 		return pool.GroupInfo{}, err
 	}
+	return info, s.enter(ctx, reader, info)
+}
+
+// enter selects an opened group.
+func (s *session) enter(ctx context.Context, reader pool.Reader, info pool.GroupInfo) error {
 	first, err := firstIn(ctx, reader, info.Name, pool.All)
 	if err != nil {
-		return pool.GroupInfo{}, err
+		return err
 	}
 	s.reader, s.group, s.current = reader, info.Name, first.number
-	return info, nil
+	return nil
 }
 
 // A row is an article's number and message-id.

@@ -2,10 +2,11 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"runtime"
-	"time"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
@@ -16,11 +17,15 @@ import (
 // Why [Server.Serve] ended a connection that its client did not end.
 var (
 	ErrIdle   = errors.New("no command came in time")
+	ErrSlow   = errors.New("client too slow")
 	ErrLost   = errors.New("connection lost")
 	ErrFlood  = errors.New("client sent beyond every bound")
+	ErrFaults = errors.New("too many failed commands in a row")
 	ErrBroken = errors.New("answer broken off")
 	ErrPanic  = errors.New("session panicked")
 	ErrPutOff = errors.New("article could not be taken, and its peer was told to come back later")
+
+	ErrHandshake = errors.New("TLS handshake failed")
 )
 
 // Options are what a [Server] is made of. Everything without a stated default
@@ -36,12 +41,17 @@ type Options struct {
 	Posting bool
 
 	// MayLogin says whether a passphrase may cross conn, which is the
-	// connection as it is then: a *tls.Conn where TLS runs. AUTHINFO answers
+	// connection without TLS: where TLS runs it always may. AUTHINFO answers
 	// 483 where not. nil stands for never.
 	MayLogin func(conn net.Conn) bool
 
-	MaxArticle  int           // largest article taken, in octets of its text
-	IdleTimeout time.Duration // longest wait for a command, or for progress within one
+	// TLS is what STARTTLS and [Server.ServeTLS] offer. With nil STARTTLS
+	// answers 580, and so it does while TLSReady is not nil and returns false.
+	TLS      *tls.Config
+	TLSReady func() bool
+
+	MaxArticle int    // largest article taken, in octets of its text
+	Limits     Limits // at first; SetLimits changes them
 
 	MOTD          []string     // lines of LIST MOTD; none: 503
 	Subscriptions []pool.Group // groups of LIST SUBSCRIPTIONS; none: 503
@@ -58,8 +68,11 @@ type Options struct {
 // A Server serves connections. Its methods may be called from many goroutines
 // at the same time.
 type Server struct {
-	opts     Options
-	buffers  nntp.Buffers
+	opts      Options
+	limits    atomic.Pointer[Limits]
+	buffers   nntp.Buffers
+	deflaters deflaters
+
 	table    []command           // in the order of CAPABILITIES and HELP
 	commands map[string]*command // by name, in capitals
 	variants map[string]string   // first words of names of two, and the second that is meant where none is given
@@ -69,6 +82,7 @@ type Server struct {
 // New returns a Server. It starts nothing.
 func New(opts Options) *Server {
 	srv := &Server{opts: opts, table: commandTable(), verdicts: verdictTable()}
+	srv.SetLimits(opts.Limits)
 	srv.index()
 	return srv
 }
@@ -77,7 +91,17 @@ func New(opts Options) *Server {
 // command under way is finished, and the connection closed with a 400. It
 // returns nil when the client or ctx ended the session, and otherwise one of
 // this package's errors, which never say who the client was.
-func (srv *Server) Serve(ctx context.Context, conn net.Conn) (err error) {
+func (srv *Server) Serve(ctx context.Context, conn net.Conn) error {
+	return srv.serve(ctx, conn, false)
+}
+
+// ServeTLS is Serve for a connection that starts with a TLS handshake (RFC 8143,
+// Section 2). Options.TLS must be set.
+func (srv *Server) ServeTLS(ctx context.Context, conn net.Conn) error {
+	return srv.serve(ctx, conn, true)
+}
+
+func (srv *Server) serve(ctx context.Context, conn net.Conn, implicit bool) (err error) {
 	defer func() {
 		if recover() != nil {
 			err = srv.panicked()
@@ -89,6 +113,13 @@ func (srv *Server) Serve(ctx context.Context, conn net.Conn) (err error) {
 	}()
 	s := srv.session(conn)
 	defer context.AfterFunc(ctx, s.wire.stop)()
+	if implicit {
+		if err := s.secure(); errors.Is(err, errHungUp) || err != nil && ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 	return s.run(ctx)
 }
 

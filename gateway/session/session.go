@@ -16,11 +16,17 @@ import (
 // touches it.
 type session struct {
 	*Server
-	wire *wire    // the connection itself
-	conn net.Conn // what commands travel on: the wire, or a layer above it
-	r    *nntp.Reader
-	w    *nntp.Writer
-	done bool // the client said QUIT
+	wire   *wire         // the connection itself
+	conn   net.Conn      // what policies ask about: the wire's connection, or TLS above it
+	layer  io.ReadWriter // what commands travel on: conn, or a layer above it
+	r      *nntp.Reader
+	w      *nntp.Writer
+	clock  clock
+	done   bool // the client said QUIT
+	begun  bool // a command has come
+	failed int  // commands in a row that failed for the client's own fault
+
+	deflated *deflated // nil while nothing is compressed
 
 	group   pool.Group  // the selected group, "" at first
 	reader  pool.Reader // where its articles are
@@ -37,21 +43,10 @@ type session struct {
 }
 
 func (srv *Server) session(conn net.Conn) *session {
-	s := &session{Server: srv, wire: &wire{Conn: conn, idle: srv.opts.IdleTimeout}}
+	s := &session{Server: srv, wire: &wire{Conn: conn}}
+	s.wire.transfer(srv.limits.Load())
 	s.use(conn, s.wire)
 	return s
-}
-
-// use lets the commands travel on another layer from now on: conn is what
-// policies ask about, stream what is read and written. Whatever the last layer
-// held and was not used is thrown away (RFC 8143, Section 4).
-func (s *session) use(conn net.Conn, stream io.ReadWriter) {
-	if s.r != nil {
-		s.r.Release()
-	}
-	s.conn = conn
-	s.r = nntp.NewReader(stream, &s.buffers)
-	s.w = nntp.NewWriter(stream, &s.buffers)
 }
 
 // A response is what a command answers.
@@ -72,28 +67,32 @@ type response struct {
 	// of the stream.
 	wait   func() (response, error)
 	octets int // of the article that it waits for
+
+	// change changes the layer below once the client has the reply. An error
+	// ends the session.
+	change func() error
 }
 
 // run greets, and answers commands until the session ends.
 func (s *session) run(ctx context.Context) error {
+	defer s.clock.end()
 	defer s.leave()
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-
 	s.w.Reply(s.greeting())
 	for !s.done {
 		if !s.r.HasLine() && s.flush() != nil {
-			return ErrLost
+			return s.lost()
 		}
 		if ctx.Err() != nil {
 			return s.closeDown()
 		}
-		s.wire.await(true)
-		line, err := s.r.ReadLine()
-		s.wire.await(false)
+		line, err := s.command()
 		switch {
+		case err == nil && s.tooManyErrors():
+			if err = s.settle(); err == nil {
+				err = s.refuse(errTooMany)
+			}
 		case err == nil:
-			err = s.answer(work, line)
+			err = s.answer(ctx, line)
 		case errors.Is(err, nntp.ErrLineTooLong), errors.Is(err, nntp.ErrLineMalformed):
 			if bad := err; s.settle() == nil {
 				err = s.refuse(bad)
@@ -110,14 +109,63 @@ func (s *session) run(ctx context.Context) error {
 	return s.finish(nil)
 }
 
+// command waits for a command line and reads it.
+func (s *session) command() ([]byte, error) {
+	limits := s.limits.Load()
+	first := limits.Idle
+	switch {
+	case s.r.Buffered() > 0:
+		first = min(first, limits.command())
+	case !s.begun:
+		first = limits.firstCommand()
+	}
+	s.wire.await(first, limits.command())
+	line, err := s.r.ReadLongLine(maxSASLLine)
+	s.wire.transfer(limits)
+	s.begun = true
+	return line, err
+}
+
+// tooManyErrors says whether the client is to be sent away: with a 400 in
+// answer to its next command (RFC 3977, Section 3.2.1).
+func (s *session) tooManyErrors() bool {
+	most := s.limits.Load().Errors
+	return most > 0 && s.failed >= most
+}
+
+// count notes how a command ended. That an article or a group is not there is
+// no fault of a client; what no server would carry out for it is.
+func (s *session) count(code nntp.Code) {
+	switch code {
+	case nntp.CodeLoginRequired, nntp.CodeLoginFailed, nntp.CodeLoginSequence, nntp.CodePrivacyRequired:
+		s.failed++
+		return
+	}
+	if code >= nntp.CodeUnknownCommand {
+		s.failed++
+		return
+	}
+	s.failed = 0
+}
+
 // ended says how it is that no command came. A connection that was idle is
 // closed without a word (RFC 3977, Section 3.1).
 func ended(err error) error {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errHungUp
+	case errors.Is(err, ErrSlow):
+		return ErrSlow
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return ErrIdle
+	}
+	return ErrLost
+}
+
+// lost says how it is that an answer could not be sent.
+func (s *session) lost() error {
+	if errors.Is(s.w.Err(), ErrSlow) {
+		return ErrSlow
 	}
 	return ErrLost
 }
@@ -127,8 +175,12 @@ func (s *session) finish(err error) error {
 	if over := s.settle(); over != nil {
 		err = over
 	}
-	if s.w.Flush() != nil && err == nil {
-		return ErrLost
+	if s.w.Flush() != nil {
+		if err == nil {
+			return s.lost()
+		}
+	} else {
+		s.farewell()
 	}
 	if errors.Is(err, errHungUp) {
 		return nil
@@ -151,6 +203,7 @@ func (s *session) leave() {
 	if s.feeding != nil {
 		s.feeding.Close()
 	}
+	s.decompress()
 	s.r.Release()
 }
 
@@ -163,13 +216,15 @@ func (s *session) answer(ctx context.Context, line []byte) error {
 			return over
 		}
 	}
+	work := s.clock.start(ctx, s.limits.Load().command())
 	var response response
 	if err == nil {
-		response, err = s.perform(ctx, c, req)
+		response, err = s.perform(work, c, req)
 	} else if c != nil && c.block {
 		err = s.passBlock(err)
 	}
 	if err == nil && response.wait != nil {
+		s.clock.pause()
 		s.promise(promise{response.wait, response.octets})
 		return nil
 	}
@@ -177,9 +232,11 @@ func (s *session) answer(ctx context.Context, line []byte) error {
 		return over
 	}
 	for {
+		s.clock.pause()
 		if err != nil {
 			return s.refuse(err)
 		}
+		s.count(response.Code)
 		s.w.Reply(response.Reply)
 		if response.body != nil {
 			if err := response.body(s.w); err != nil {
@@ -187,13 +244,17 @@ func (s *session) answer(ctx context.Context, line []byte) error {
 			}
 			s.w.End()
 		}
-		if response.next == nil {
+		if response.next == nil && response.change == nil {
 			return nil
 		}
 		if s.w.Flush() != nil {
-			return ErrLost
+			return s.lost()
 		}
-		response, err = response.next(ctx)
+		if response.change != nil {
+			return response.change()
+		}
+		s.clock.resume()
+		response, err = response.next(work)
 	}
 }
 
@@ -210,28 +271,34 @@ func (s *session) perform(ctx context.Context, c *command, req request) (respons
 	return c.run(s, ctx, req)
 }
 
-// refuse sends the reply for an error. It returns an error when the session is
-// over.
+// refuse sends the reply for an error, and counts it. It returns an error when
+// the session is over.
 func (s *session) refuse(err error) error {
+	code, over := s.tell(err)
+	s.count(code)
+	return over
+}
+
+// tell sends the reply for an error and returns its code, 0 for none.
+func (s *session) tell(err error) (nntp.Code, error) {
 	if gone, ok := errors.AsType[connectionError](err); ok {
-		return ended(gone.error)
+		return 0, ended(gone.error)
 	}
-	var over sessionOver
-	if errors.As(err, &over) {
-		return over.error
+	if over, ok := errors.AsType[sessionOver](err); ok {
+		return 0, over.error
 	}
 	v := s.replyTo(err)
 	if v.err == nil {
 		s.opts.Logger.Warn().Str("fault", fmt.Sprintf("%T", err)).Msg("command failed for a reason of ours")
 	}
 	s.w.Reply(v.Reply)
-	return v.ends
+	return v.Code, v.ends
 }
 
 // breakOff ends a session whose answer can't be finished.
 func (s *session) breakOff(err error) error {
 	if s.w.Err() != nil {
-		return ErrLost
+		return s.lost()
 	}
 	s.opts.Logger.Warn().Str("fault", fmt.Sprintf("%T", err)).Msg("answer broken off")
 	return ErrBroken

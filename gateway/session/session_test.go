@@ -152,7 +152,7 @@ func TestSession_clientThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := dial(t, newOptions(t))
 		c.send("LIST\r\n")
-		c.outcome(ErrLost)
+		c.outcome(ErrSlow)
 	})
 }
 

@@ -81,7 +81,7 @@ func (t *stream) run() {
 		t.pending.Add(-1)
 		t.octets.Add(-int64(p.octets))
 		if len(t.promises) == 0 && t.over == nil && t.s.w.Flush() != nil {
-			t.fail(ErrLost)
+			t.fail(t.s.lost())
 		}
 	}
 }
@@ -93,7 +93,7 @@ func (t *stream) keep(p promise) {
 	case err == nil:
 		t.s.w.Reply(response.Reply)
 	default:
-		if over := t.s.refuse(err); over != nil {
+		if _, over := t.s.tell(err); over != nil { // what a peer's article lacks is no fault of its commands
 			t.fail(over)
 		}
 	}

@@ -24,11 +24,24 @@ func sessionCommands() []command {
 		{name: "QUIT", run: (*session).quit, rfc: "RFC 3977, Section 5.4"},
 		{
 			name: "AUTHINFO USER", syntax: "handle", run: (*session).authinfoUser, min: 1, max: 1,
-			needs: needs{loggedOut, mayLogin}, rfc: "RFC 4643, Section 2.3", capability: capability{"AUTHINFO", "USER"},
+			needs: needs{loggedOut, uncompressed, mayLogin}, rfc: "RFC 4643, Section 2.3", capability: capability{"AUTHINFO", "USER"},
 		},
 		{
 			name: "AUTHINFO PASS", syntax: "passphrase", run: (*session).authinfoPass, min: 1, max: unlimited,
-			needs: needs{loggedOut, mayLogin}, rfc: "RFC 4643, Section 2.3",
+			needs: needs{loggedOut, uncompressed, mayLogin}, rfc: "RFC 4643, Section 2.3",
+		},
+		{
+			name: "AUTHINFO SASL", syntax: "mechanism [initial-response]", run: (*session).authinfoSASL, min: 1, max: 2, longest: maxSASLLine,
+			needs: needs{loggedOut, uncompressed}, rfc: "RFC 4643, Section 2.4", capability: capability{"AUTHINFO", "SASL"},
+			offered: needs{mayLogin}, also: []offer{{capability{"SASL", "PLAIN"}, needs{keepsMechanisms}}},
+		},
+		{
+			name: "STARTTLS", run: (*session).startTLS,
+			needs: needs{plain, uncompressed, loggedOut, canTLS}, rfc: "RFC 4642, Section 2.2", capability: capability{label: "STARTTLS"},
+		},
+		{
+			name: "COMPRESS", syntax: "DEFLATE", run: (*session).compress, min: 1, max: 1,
+			rfc: "RFC 8054, Section 2.2", capability: capability{"COMPRESS", "DEFLATE"}, offered: needs{uncompressed, mayCompress},
 		},
 		{
 			name: "POST", run: (*session).post,

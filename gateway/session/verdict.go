@@ -28,6 +28,18 @@ var (
 	errLoggedIn      = errors.New("logged in already")
 	errLoginSequence = errors.New("no AUTHINFO USER before AUTHINFO PASS")
 	errInsecure      = errors.New("connection is not private")
+	errSecured       = errors.New("TLS is active already")
+	errNoTLS         = errors.New("no TLS here")
+	errCompressed    = errors.New("compression is active already")
+	errAlgorithm     = errors.New("unknown compression algorithm")
+	errNoCompression = errors.New("no compression just now")
+	errMechanism     = errors.New("unknown SASL mechanism")
+	errSASL          = errors.New("SASL message malformed")
+	errEncoding      = errors.New("not base64")
+	errGivenUp       = errors.New("client gave up its login")
+	errCredentials   = errors.New("handle or passphrase can't be used")
+	errTooMuch       = errors.New("more articles than one command may look at")
+	errTooMany       = errors.New("too many failed commands in a row")
 	errPosting       = errors.New("posting not allowed")
 	errNotKept       = errors.New("list not kept")
 	errField         = errors.New("unknown metadata item")
@@ -79,6 +91,18 @@ func verdictTable() []verdict {
 		{err: errLoggedIn, Reply: say(nntp.CodeNotPermitted, "Logged in already")},
 		{err: errLoginSequence, Reply: say(nntp.CodeLoginSequence, "Send AUTHINFO USER first")},
 		{err: errInsecure, Reply: say(nntp.CodePrivacyRequired, "Log in over TLS only")},
+		{err: errSecured, Reply: say(nntp.CodeNotPermitted, "TLS is active already")},
+		{err: errNoTLS, Reply: say(nntp.CodeNoTLS, "This server has no certificate")},
+		{err: errCompressed, Reply: say(nntp.CodeNotPermitted, "Compression is active already")},
+		{err: errAlgorithm, Reply: say(nntp.CodeNotSupported, "No such compression algorithm, use DEFLATE")},
+		{err: errNoCompression, Reply: say(nntp.CodeInternalFault, "No compression just now, go on without")},
+		{err: errMechanism, Reply: say(nntp.CodeNotSupported, "No such mechanism, use PLAIN")},
+		{err: errSASL, Reply: say(nntp.CodeLoginSequence, "Not a message of that mechanism")},
+		{err: errEncoding, Reply: say(nntp.CodeEncodingError, "Not base64")},
+		{err: errGivenUp, Reply: say(nntp.CodeLoginFailed, "Login given up as you wished")},
+		{err: errCredentials, Reply: say(nntp.CodeLoginFailed, "That handle or passphrase can't be used")},
+		{err: errTooMuch, Reply: say(nntp.CodeNotSupported, "Too many articles for one command, ask for a smaller part")},
+		{err: errTooMany, Reply: say(nntp.CodeUnavailable, "Too many failed commands in a row, closing"), ends: ErrFaults},
 		{err: ErrBusy, Reply: say(nntp.CodeInternalFault, "Too many logins under way, please try again shortly"), post: later},
 
 		{err: errNotPeer, Reply: say(nntp.CodeNotPermitted, "You may not feed articles here")},

@@ -1,30 +1,60 @@
 package session
 
 import (
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
 
 // A wire is a connection with deadlines. A command must have come whole within
-// the idle time; within a command every read and write must get on within it
-// (RFC 3977, Section 3.1).
+// the time that is set for it; an article and an answer must get on at a
+// certain rate (RFC 3977, Section 3.1). It lies below every other layer, so
+// that it counts what really travels.
 type wire struct {
 	net.Conn
-	idle time.Duration
+
+	in  flow // of octets that are not a command's; for whoever reads
+	out flow // for whoever writes
 
 	mu      sync.Mutex // guards what follows, and orders changes of the read deadline
 	waiting bool       // for a command
 	until   time.Time  // when the wait is over
+	rest    time.Duration
+	window  time.Duration // of transfers
+	rate    int           // of transfers
 	stopped bool
 	ended   bool // nothing more is read
 }
 
-// await says whether reads wait for a command from now on.
-func (w *wire) await(command bool) {
+// await lets reads wait for a command from now on: first for that long, and
+// once an octet of it has come, rest longer at most.
+func (w *wire) await(first, rest time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.waiting, w.until = command, time.Now().Add(w.idle)
+	w.waiting, w.until, w.rest = true, time.Now().Add(first), rest
+}
+
+// began shortens the wait for a command that has begun to come.
+func (w *wire) began() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.rest > 0 {
+		if until := time.Now().Add(w.rest); until.Before(w.until) {
+			w.until = until
+		}
+		w.rest = 0
+	}
+}
+
+// transfer lets reads take what a command asked for from now on.
+func (w *wire) transfer(l *Limits) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting = false
+	w.window, w.rate = l.window(), l.Rate
+	w.in = flow{window: w.window, rate: w.rate}
 }
 
 // stop ends the wait for a command: that of now, or the next.
@@ -45,8 +75,9 @@ func (w *wire) cut() {
 	w.readUntil(time.Unix(1, 0))
 }
 
-// arm sets the deadline of the next read.
-func (w *wire) arm() {
+// arm sets the deadline of the next read, and says whether that is one for a
+// command.
+func (w *wire) arm() (waiting bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -55,24 +86,79 @@ func (w *wire) arm() {
 	case w.waiting:
 		w.readUntil(w.until)
 	default:
-		w.readUntil(time.Now().Add(w.idle))
+		w.readUntil(time.Now().Add(w.in.left()))
 	}
+	return w.waiting
 }
 
 // readUntil sets the read deadline. A connection that takes none is closed
 // already, and the read itself tells how.
 func (w *wire) readUntil(deadline time.Time) { _ = w.SetReadDeadline(deadline) }
 
-// Read reads within the deadline.
+// Read reads within the deadline. It returns [ErrSlow] when an article comes
+// too slowly.
 func (w *wire) Read(p []byte) (int, error) {
-	w.arm()
-	return w.Conn.Read(p)
+	if w.arm() {
+		n, err := w.Conn.Read(p)
+		if n > 0 {
+			w.began()
+		}
+		return n, err
+	}
+	start := time.Now()
+	n, err := w.Conn.Read(p)
+	w.in.moved(n, time.Since(start))
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrSlow
+	}
+	return n, err
 }
 
-// Write writes within the deadline.
+// Write writes all of p. It returns [ErrSlow] when the client takes it too
+// slowly.
 func (w *wire) Write(p []byte) (int, error) {
-	if err := w.SetWriteDeadline(time.Now().Add(w.idle)); err != nil {
-		return 0, err
+	w.mu.Lock()
+	w.out.window, w.out.rate = w.window, w.rate
+	w.mu.Unlock()
+	written := 0
+	for {
+		start := time.Now()
+		if err := w.SetWriteDeadline(start.Add(w.out.left())); err != nil {
+			return written, err
+		}
+		n, err := w.Conn.Write(p[written:])
+		written += n
+		w.out.moved(n, time.Since(start))
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return written, err
+		}
+		if w.out.left() <= 0 {
+			return written, ErrSlow
+		}
 	}
-	return w.Conn.Write(p)
+}
+
+// A flow watches one direction of a transfer. The client has a window of time:
+// waiting for it uses that up, and each octet that moves wins back the time
+// that it may take at the rate. So whoever is faster than the rate is never
+// cut, however it stutters within the window, and whoever is slower is, once
+// it has fallen behind by a window.
+type flow struct {
+	window time.Duration
+	rate   int // octets a second; 0: any octet wins back the whole window
+	used   time.Duration
+}
+
+func (f *flow) left() time.Duration { return f.window - f.used }
+
+// moved notes that n octets took so long.
+func (f *flow) moved(n int, took time.Duration) {
+	f.used += took
+	switch {
+	case n == 0:
+	case f.rate == 0:
+		f.used = 0
+	default:
+		f.used = max(0, f.used-time.Duration(n)*time.Second/time.Duration(f.rate))
+	}
 }

@@ -18,7 +18,8 @@ const module = "github.com/restante/restante/"
 // named by the start of their path.
 var rooms = map[string][]string{
 	"cmd/restanted": {
-		"config", "gateway", "gateway/batch", "gateway/keyring", "gateway/nntp", "gateway/peer", "crypto/...", "pool",
+		"config", "gateway", "gateway/batch", "gateway/certs", "gateway/keyring", "gateway/nntp", "gateway/peer",
+		"gateway/session", "crypto/...", "pool",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},
 	"config": {"pool", "github.com/pelletier/go-toml/v2"},
@@ -28,7 +29,12 @@ var rooms = map[string][]string{
 		"github.com/rs/zerolog", "golang.org/x/sync/errgroup",
 	},
 	"gateway/nntp":    {"pool"},
-	"gateway/session": {"gateway/nntp", "pool", "pool/article", "github.com/rs/zerolog"},
+	"gateway/inflate": {},
+	"gateway/certs":   {"github.com/rs/zerolog", "golang.org/x/crypto/acme"},
+	"gateway/session": {
+		"gateway/inflate", "gateway/nntp", "pool", "pool/article",
+		"github.com/emersion/go-sasl", "github.com/rs/zerolog",
+	},
 	"gateway/office":  {"gateway/batch", "pool", "pool/article", "pool/control", "pool/entry", "crypto/..."},
 	"gateway/batch":   {"github.com/rs/zerolog", "pool", "pool/article", "pool/control", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/peer":    {"gateway/nntp", "pool", "pool/article", "pool/control"},

@@ -16,6 +16,7 @@ import (
 	"github.com/restante/restante/gateway"
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/keyring"
+	"github.com/restante/restante/gateway/session"
 	"github.com/restante/restante/pool"
 )
 
@@ -46,7 +47,7 @@ func newTarget(t *testing.T) *target {
 		},
 		Groups:   []pool.GroupInfo{{Name: "restante.cards", Posting: pool.PostingAllowed}},
 		MayLogin: func(net.Conn) bool { return true }, MinBits: 70, Logins: 2,
-		MaxArticle: 1 << 20, Connections: 100, Idle: time.Minute, Logger: zerolog.Nop(),
+		MaxArticle: 1 << 20, Admission: gateway.Admission{Connections: 100}, Limits: session.Limits{Idle: time.Minute}, Logger: zerolog.Nop(),
 	}
 	if err := keyring.Create(gateway.KeyDir(data)); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/restante/restante/config"
+)
+
+// A journal is a log that can be waited for.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	news chan struct{}
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	select {
+	case j.news <- struct{}{}:
+	default:
+	}
+	return j.text.Write(p)
+}
+
+// await waits until something is said, and forgets all up to then.
+func (j *journal) await(t *testing.T, want string) string {
+	t.Helper()
+	for {
+		j.mu.Lock()
+		said := j.text.String()
+		if strings.Contains(said, want) {
+			j.text.Reset()
+			j.mu.Unlock()
+			return said
+		}
+		j.mu.Unlock()
+		select {
+		case <-j.news:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("the log never said %q, but %q", want, said)
+		}
+	}
+}
+
+func TestServe_reloadsOnSignal(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "restanted.toml")
+	if _, err := initialise(path, "gw.example"); err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte("domain = \"gw.example\"\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("[listen]\nnntp = \"127.0.0.1:0\"\n[[group]]\nname = \"misc.one\"\n")
+	conf, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := &journal{news: make(chan struct{}, 1)}
+	log, err := logger(said, "info")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	signals := make(chan os.Signal)
+	ready, done := make(chan net.Addr, 1), make(chan error, 1)
+	go func() {
+		again := &reloader{path: path, conf: conf, log: log, signals: signals}
+		done <- serve(ctx, addressesOf(conf), settings(conf, log), again, func(a net.Addr) { ready <- a })
+	}()
+	reader, err := textproto.Dial("tcp", (<-ready).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(command, want string) {
+		t.Helper()
+		if err := reader.PrintfLine("%s", command); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := reader.ReadLine(); err != nil || !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q, %v", command, got, err)
+		}
+	}
+	if _, err := reader.ReadLine(); err != nil {
+		t.Fatal(err)
+	}
+	ask("GROUP misc.one", "211 ")
+
+	write("[listen]\nnntp = \"127.0.0.1:0\"\n[[group]]\nname = \"misc.two\"\n[limits]\nerrors = 3\n")
+	signals <- syscall.SIGHUP
+	said.await(t, "configuration reloaded")
+	ask("GROUP misc.one", "411 ")
+	ask("GROUP misc.two", "211 ")
+
+	write("[listen]\nnntp = \"127.0.0.1:1\"\n[limits]\nlogins = 5\nerrors = 4\n[tls]\ncertificate = \"a\"\nkey = \"b\"\n")
+	signals <- syscall.SIGHUP
+	log3 := said.await(t, "configuration reloaded")
+	for _, key := range []string{`"listen.nntp"`, `"limits.logins"`, `"tls"`} {
+		if !strings.Contains(log3, `"key":`+key) {
+			t.Errorf("the log does not say that %s needs a restart: %s", key, log3)
+		}
+	}
+	if strings.Contains(log3, "limits.errors") {
+		t.Error("the log says that limits.errors needs a restart")
+	}
+	ask("GROUP misc.two", "411 ")
+
+	write("[[group]]\nname = \"misc.one\"\n[limits]\nerorrs = 1\n")
+	signals <- syscall.SIGHUP
+	if broken := said.await(t, "not reloaded"); !strings.Contains(broken, "limits.errors") {
+		t.Errorf("the log does not say what is wrong: %s", broken)
+	}
+	ask("GROUP misc.one", "411 ")
+	ask("DATE", "111 ")
+	if err := reader.Close(); err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,42 @@
+package session
+
+import (
+	"context"
+	"time"
+)
+
+// A clock ends the work on a command that takes too long. It costs no context
+// for each command: one serves until it was ended.
+type clock struct {
+	limit  time.Duration
+	timer  *time.Timer
+	work   context.Context // that of the command under way
+	cancel context.CancelFunc
+}
+
+// start returns the context of a command. Once it begins to answer, pause must
+// be called.
+func (c *clock) start(ctx context.Context, limit time.Duration) context.Context {
+	c.limit = limit
+	if c.work == nil || c.work.Err() != nil {
+		c.work, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		c.timer = time.AfterFunc(limit, c.cancel)
+	} else {
+		c.timer.Reset(limit)
+	}
+	return c.work
+}
+
+// pause lets time pass that is not the server's: it waits for the client.
+func (c *clock) pause() { c.timer.Stop() }
+
+// resume goes on with a fresh limit.
+func (c *clock) resume() { c.timer.Reset(c.limit) }
+
+// end is for the end of the session.
+func (c *clock) end() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.cancel()
+	}
+}
