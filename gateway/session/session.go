@@ -22,9 +22,13 @@ type session struct {
 	r      *nntp.Reader
 	w      *nntp.Writer
 	clock  clock
-	done   bool // the client said QUIT
-	begun  bool // a command has come
-	failed int  // commands in a row that failed for the client's own fault
+
+	implicit bool // TLS comes first
+	greeted  bool
+	waiting  bool // for a command
+	begun    bool // a command has come
+	done     bool // the client said QUIT
+	failed   int  // commands in a row that failed for the client's own fault
 
 	deflated *deflated // nil while nothing is compressed
 
@@ -62,12 +66,62 @@ type response struct {
 	change func() error
 }
 
-// run greets, and answers commands until the session ends.
+// live lets the session work until it ends. While it is idle, only this
+// goroutine stands for it, which has never used more than the smallest stack.
+// What works needs a deep one, that would not shrink so far any more.
+func (s *session) live(ctx context.Context) error {
+	for {
+		if err := s.work(ctx); err != errQuiet { //nolint:errorlint // it is never wrapped
+			return err
+		}
+		s.wire.wait()
+	}
+}
+
+// work runs the session in a goroutine of its own until it ends or is idle.
+func (s *session) work(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() {
+		err := ErrPanic
+		defer func() {
+			if recover() != nil {
+				s.opts.Logger.Error().Strs("frames", frames()).Msg("session panicked")
+			}
+			done <- err
+		}()
+		err = s.run(ctx)
+	}()
+	return <-done
+}
+
+// end lets go of everything that the session holds, and closes the connection.
+func (s *session) end(err error) error {
+	s.clock.end()
+	s.decompress()
+	s.r.Release()
+	if s.wire.Close() != nil && err == nil {
+		err = ErrLost
+	}
+	s.opts.Logger.Debug().AnErr("outcome", err).Msg("session ended")
+	return err
+}
+
+// run greets, and answers commands until the session ends or nothing comes for
+// a while: then it returns errQuiet, and may be called again.
 func (s *session) run(ctx context.Context) error {
-	defer func() { s.r.Release() }()
-	defer s.decompress()
-	defer s.clock.end()
-	s.w.Reply(s.greeting())
+	if s.implicit {
+		s.implicit = false
+		err := s.secure()
+		if ctx.Err() != nil || errors.Is(err, errHungUp) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	if !s.greeted {
+		s.greeted = true
+		s.w.Reply(s.greeting())
+	}
 	for !s.done {
 		if !s.r.HasLine() && s.w.Flush() != nil {
 			return s.lost()
@@ -85,6 +139,9 @@ func (s *session) run(ctx context.Context) error {
 			err = s.refuse(err)
 		case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
 			return s.closeDown()
+		case errors.Is(err, os.ErrDeadlineExceeded) && !s.wire.over():
+			s.clock.end()
+			return errQuiet
 		default:
 			err = ended(err)
 		}
@@ -95,20 +152,33 @@ func (s *session) run(ctx context.Context) error {
 	return s.finish(nil)
 }
 
-// command waits for a command line and reads it.
+// command waits for a command line and reads it. When none comes for a while,
+// the error is that of the deadline, though the wait is not over; the next call
+// goes on with it.
 func (s *session) command() ([]byte, error) {
 	limits := s.limits.Load()
-	first := limits.Idle
-	switch {
-	case s.r.Buffered() > 0:
-		first = min(first, limits.command())
-	case !s.begun:
-		first = limits.firstCommand()
+	if !s.waiting {
+		first := limits.Idle
+		switch {
+		case s.r.Buffered() > 0:
+			first = min(first, limits.command())
+		case !s.begun:
+			first = limits.firstCommand()
+		}
+		s.wire.await(first, limits.command())
+		s.waiting = true
 	}
-	s.wire.await(first, limits.command())
+	s.wire.lingering(s.r.Buffered() == 0)
 	line, err := s.r.ReadLongLine(maxSASLLine)
+	if errors.Is(err, os.ErrDeadlineExceeded) && s.r.Buffered() > 0 && !s.wire.over() {
+		s.wire.lingering(false)
+		line, err = s.r.ReadLongLine(maxSASLLine)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, err
+	}
+	s.waiting, s.begun = false, true
 	s.wire.transfer(limits)
-	s.begun = true
 	return line, err
 }
 

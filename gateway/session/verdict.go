@@ -42,6 +42,7 @@ var (
 	errField         = errors.New("unknown metadata item")
 	errStopping      = errors.New("server stops")
 	errHungUp        = errors.New("client hung up")
+	errQuiet         = errors.New("nothing comes for a while")
 )
 
 // A verdict is what an error is told as.
