@@ -112,10 +112,11 @@ func (s *session) run(ctx context.Context) error {
 	if s.implicit {
 		s.implicit = false
 		err := s.secure()
-		if ctx.Err() != nil || errors.Is(err, errHungUp) {
-			return nil
-		} else if err != nil {
-			return err
+		if ctx.Err() != nil {
+			err = errHungUp // told to, by the server
+		}
+		if err != nil {
+			return s.finish(err)
 		}
 	}
 	if !s.greeted {
