@@ -111,6 +111,8 @@ func (s *session) takeThis(ctx context.Context, req request) (response, error) {
 // passBlock reads the block of a command that fails, so that nothing in it is
 // taken for a command, and keeps none of it.
 func (s *session) passBlock(cause error) error {
+	s.clock.pause()
+	defer s.clock.resume()
 	_, err := s.r.ReadBlock(0, drain*s.opts.MaxArticle)
 	switch {
 	case err == nil, errors.Is(err, nntp.ErrBlockMalformed), errors.Is(err, nntp.ErrBlockTooLarge):

@@ -222,7 +222,9 @@ func TestFeed_isAskedForAgainOnAnotherConnection(t *testing.T) {
 	if s.feed() == nil || feed.closed != 1 {
 		t.Errorf("the old feed was closed %d times", feed.closed)
 	}
-	s.leave()
+	if err := s.end(nil); err != nil {
+		t.Error(err)
+	}
 }
 
 // Articles go on being read while earlier ones wait for the disk, and replies
