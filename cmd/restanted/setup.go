@@ -6,12 +6,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/restante/restante/config"
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/gateway"
+	"github.com/restante/restante/gateway/certs"
 	"github.com/restante/restante/gateway/keyring"
 )
 
@@ -96,10 +99,29 @@ func checkCommand() *cobra.Command {
 		} else if err != nil {
 			return err
 		}
+		if err := checkCertificate(conf); err != nil {
+			return err
+		}
 		fmt.Fprintf(c.OutOrStdout(), "%s is right\n", *path)
 		return nil
 	}
 	return c
+}
+
+// checkCertificate says what newsreaders would not like of the certificate's
+// files.
+func checkCertificate(conf config.Config) error {
+	if conf.TLS.Certificate == "" {
+		return nil
+	}
+	source, err := certs.New(*certificates(conf, zerolog.Nop()))
+	if err != nil {
+		return err
+	}
+	if err := source.Check(time.Now()); err != nil {
+		return fmt.Errorf("%s: %w", conf.TLS.Certificate, err)
+	}
+	return nil
 }
 
 // load reads a configuration and says whose problems they are.

@@ -19,6 +19,9 @@ func checkProto(post *article.Article) error {
 	if post.Get("Subject") == "" {
 		return ErrNoSubject
 	}
+	if len(post.Body()) == 0 {
+		return ErrEmpty // allowed, but never what somebody meant to send
+	}
 	for _, name := range [...]string{
 		"From", "Subject", "Newsgroups", "Message-ID", "Date", "Path", "Approved", "Control", "Supersedes",
 		"References", "In-Reply-To", "To", "Followup-To",

@@ -262,7 +262,7 @@ func TestSubmit_badInputGetsASentence(t *testing.T) {
 			{"newsgroups twice", "Newsgroups: misc.test\nNewsgroups: restante.reply\nReferences: " + string(to) + "\n" + plain, ErrRepeated},
 			{"references twice", "Newsgroups: restante.reply\nReferences: <a@x.example>\nreferences: " + string(to) + "\n" + plain, ErrRepeated},
 			{"no subject", "Newsgroups: misc.test\nFrom: x\n\nx\n", ErrNoSubject},
-			{"no body", "Newsgroups: misc.test\nSubject: x\n\n", article.ErrNoBody},
+			{"no body", "Newsgroups: misc.test\nSubject: x\n\n", ErrEmpty},
 			{"no header at all", "hello\n", article.ErrNoBody},
 			{"private and public", "Newsgroups: restante.reply,misc.test\nReferences: " + string(to) + "\n" + plain, ErrMixed},
 			{"private in capitals and public", "Newsgroups: Restante.Reply,misc.test\nReferences: " + string(to) + "\n" + plain, ErrMixed},

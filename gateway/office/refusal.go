@@ -11,6 +11,7 @@ import (
 // depends on a mailbox is never told). Each has its sentence below.
 var (
 	ErrNoSubject   = errors.New("no subject")
+	ErrEmpty       = errors.New("an empty body")
 	ErrRepeated    = errors.New("a header field stands twice")
 	ErrSent        = errors.New("an answer to one's own receipt")
 	ErrUnknown     = errors.New("none of the newsgroups is carried")
@@ -41,6 +42,7 @@ func sentence(err error) string {
 		text string
 	}{
 		{ErrNoSubject, "The article has no subject: write one in the Subject line and post it again"},
+		{ErrEmpty, "The article has no body: write something and send again"},
 		{ErrRepeated, "A header line stands twice that may stand once: keep one of From, Newsgroups, Subject, References and the like, and post it again"},
 		{ErrSent, "Your receipts can not be answered: to write to that person again, answer a message or a card of theirs"},
 		{ErrUnknown, "This server carries none of those newsgroups: choose one from its list and post it again"},

@@ -159,6 +159,17 @@ func TestTake_keepsEveryOctet(t *testing.T) {
 	}
 }
 
+// RFC 3977, Section 3.6 allows it, and many a cancel comes so.
+func TestTake_anEmptyBody(t *testing.T) {
+	b := newBench(t)
+	head, _, _ := strings.Cut(text("<1@x>"), "\r\n\r\n")
+	got := b.taken("", b.a, "<1@x>", head+"\r\n\r\n")
+	if !strings.HasSuffix(string(got.Wire), "\r\nXref: gw.example misc.test:1\r\n\r\n.\r\n") {
+		t.Errorf("stored as %q", got.Wire)
+	}
+	b.refused("no empty line", Malformed, "<2@x>", head+"\r\n")
+}
+
 // RFC 5537, Section 3.2.1.
 func TestPath_saysWhetherItIsThePeers(t *testing.T) {
 	b := newBench(t)

@@ -33,10 +33,11 @@ func (c *clock) pause() { c.timer.Stop() }
 // resume goes on with a fresh limit.
 func (c *clock) resume() { c.timer.Reset(c.limit) }
 
-// end is for the end of the session.
+// end lets go of what the clock holds, as long as no command is under way.
 func (c *clock) end() {
 	if c.timer != nil {
 		c.timer.Stop()
 		c.cancel()
+		*c = clock{}
 	}
 }

@@ -15,6 +15,7 @@ func FuzzSession(f *testing.F) {
 	for _, seed := range []string{
 		"CAPABILITIES\r\nMODE READER\r\nGROUP misc.test\r\nXOVER 1-\r\nQUIT\r\n",
 		"AUTHINFO USER a\r\nAUTHINFO PASS b\r\nGROUP restante.inbox\r\nARTICLE\r\nNEXT\r\nLAST\r\n",
+		"STARTTLS\r\nCOMPRESS DEFLATE\r\nAUTHINFO SASL PLAIN\r\nAGEAYg==\r\nAUTHINFO SASL PLAIN =\r\nGROUP restante.sent\r\n",
 		"POST\r\nSubject: x\r\n\r\n.\n.\r\n.\r\nDATE\r\n",
 		"LIST ACTIVE *,!m*\r\nNEWNEWS * 700101 000000 GMT\r\nHDR :bytes <1@x>\r\nXPAT subject 1- *[a-z]\r\n",
 		"LISTGROUP misc.test 4294967295-\r\nSTAT 18446744073709551616\r\n\x00\r\n",

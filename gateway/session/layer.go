@@ -63,22 +63,12 @@ func (s *session) secure() error {
 	return nil
 }
 
-// handshake makes a handshake in a goroutine of its own: it needs a deep stack,
-// which would else stay with the session for as long as that is idle.
+// handshake makes a handshake, and says how it failed.
 func handshake(conn *tls.Conn) error {
-	done := make(chan error, 1)
-	go func() {
-		defer func() {
-			if recover() != nil {
-				done <- ErrPanic
-			}
-		}()
-		done <- conn.Handshake()
-	}()
-	err := <-done
+	err := conn.Handshake()
 	switch {
-	case err == nil, errors.Is(err, ErrPanic):
-		return err
+	case err == nil:
+		return nil
 	case errors.Is(err, io.EOF):
 		return errHungUp
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -101,26 +101,13 @@ func (srv *Server) ServeTLS(ctx context.Context, conn net.Conn) error {
 	return srv.serve(ctx, conn, true)
 }
 
-func (srv *Server) serve(ctx context.Context, conn net.Conn, implicit bool) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = srv.panicked()
-		}
-		if conn.Close() != nil && err == nil {
-			err = ErrLost
-		}
-		srv.opts.Logger.Debug().AnErr("outcome", err).Msg("session ended")
-	}()
+func (srv *Server) serve(ctx context.Context, conn net.Conn, implicit bool) error {
 	s := srv.session(conn)
-	defer context.AfterFunc(ctx, s.wire.stop)()
-	if implicit {
-		if err := s.secure(); errors.Is(err, errHungUp) || err != nil && ctx.Err() != nil {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-	return s.run(ctx)
+	s.implicit = implicit
+	stop := context.AfterFunc(ctx, s.wire.stop)
+	err := s.live(ctx)
+	stop()
+	return s.end(err)
 }
 
 // panicked tells the operator of a panic. It is called where that was recovered.

@@ -16,15 +16,19 @@ import (
 // touches it.
 type session struct {
 	*Server
-	wire   *wire         // the connection itself
-	conn   net.Conn      // what policies ask about: the wire's connection, or TLS above it
-	layer  io.ReadWriter // what commands travel on: conn, or a layer above it
-	r      *nntp.Reader
-	w      *nntp.Writer
-	clock  clock
-	done   bool // the client said QUIT
-	begun  bool // a command has come
-	failed int  // commands in a row that failed for the client's own fault
+	wire  *wire         // the connection itself
+	conn  net.Conn      // what policies ask about: the wire's connection, or TLS above it
+	layer io.ReadWriter // what commands travel on: conn, or a layer above it
+	r     *nntp.Reader
+	w     *nntp.Writer
+	clock clock
+
+	implicit bool // TLS comes first
+	greeted  bool
+	waiting  bool // for a command
+	begun    bool // a command has come
+	done     bool // the client said QUIT
+	failed   int  // commands in a row that failed for the client's own fault
 
 	deflated *deflated // nil while nothing is compressed
 
@@ -73,11 +77,67 @@ type response struct {
 	change func() error
 }
 
-// run greets, and answers commands until the session ends.
+// live lets the session work until it ends. While it is idle, only this
+// goroutine stands for it, which has never used more than the smallest stack.
+// What works needs a deep one, that would not shrink so far any more.
+func (s *session) live(ctx context.Context) error {
+	for {
+		if err := s.work(ctx); err != errQuiet { //nolint:errorlint // it is never wrapped
+			return err
+		}
+		s.wire.wait()
+	}
+}
+
+// work runs the session in a goroutine of its own until it ends or is idle.
+func (s *session) work(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() {
+			if recover() != nil {
+				err = s.panicked()
+			}
+			done <- err
+		}()
+		err = s.run(ctx)
+	}()
+	return <-done
+}
+
+// end lets go of everything that the session holds, and closes the connection.
+func (s *session) end(err error) error {
+	_ = s.settle() // told already, unless a panic came between
+	if s.feeding != nil {
+		s.feeding.Close()
+	}
+	s.clock.end()
+	s.decompress()
+	s.r.Release()
+	if s.wire.Close() != nil && err == nil {
+		err = ErrLost
+	}
+	s.opts.Logger.Debug().AnErr("outcome", err).Msg("session ended")
+	return err
+}
+
+// run greets, and answers commands until the session ends or nothing comes for
+// a while: then it returns errQuiet, and may be called again.
 func (s *session) run(ctx context.Context) error {
-	defer s.clock.end()
-	defer s.leave()
-	s.w.Reply(s.greeting())
+	if s.implicit {
+		s.implicit = false
+		err := s.secure()
+		if ctx.Err() != nil {
+			err = errHungUp // told to, by the server
+		}
+		if err != nil {
+			return s.finish(err)
+		}
+	}
+	if !s.greeted {
+		s.greeted = true
+		s.w.Reply(s.greeting())
+	}
 	for !s.done {
 		if !s.r.HasLine() && s.flush() != nil {
 			return s.lost()
@@ -99,6 +159,12 @@ func (s *session) run(ctx context.Context) error {
 			}
 		case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
 			return s.closeDown()
+		case errors.Is(err, os.ErrDeadlineExceeded) && !s.wire.over():
+			if over := s.settle(); over != nil {
+				return s.finish(over)
+			}
+			s.clock.end()
+			return errQuiet
 		default:
 			err = ended(err)
 		}
@@ -109,20 +175,33 @@ func (s *session) run(ctx context.Context) error {
 	return s.finish(nil)
 }
 
-// command waits for a command line and reads it.
+// command waits for a command line and reads it. When none comes for a while,
+// the error is that of the deadline, though the wait is not over; the next call
+// goes on with it.
 func (s *session) command() ([]byte, error) {
 	limits := s.limits.Load()
-	first := limits.Idle
-	switch {
-	case s.r.Buffered() > 0:
-		first = min(first, limits.command())
-	case !s.begun:
-		first = limits.firstCommand()
+	if !s.waiting {
+		first := limits.Idle
+		switch {
+		case s.r.Buffered() > 0:
+			first = min(first, limits.command())
+		case !s.begun:
+			first = limits.firstCommand()
+		}
+		s.wire.await(first, limits.command())
+		s.waiting = true
 	}
-	s.wire.await(first, limits.command())
+	s.wire.lingering(s.r.Buffered() == 0)
 	line, err := s.r.ReadLongLine(maxSASLLine)
+	if errors.Is(err, os.ErrDeadlineExceeded) && s.r.Buffered() > 0 && !s.wire.over() {
+		s.wire.lingering(false)
+		line, err = s.r.ReadLongLine(maxSASLLine)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, err
+	}
+	s.waiting, s.begun = false, true
 	s.wire.transfer(limits)
-	s.begun = true
 	return line, err
 }
 
@@ -195,16 +274,6 @@ func (s *session) closeDown() error {
 	}
 	s.w.Reply(s.replyTo(errStopping).Reply)
 	return s.finish(nil)
-}
-
-// leave lets go of what the session holds.
-func (s *session) leave() {
-	_ = s.settle() // told already, unless a panic came between
-	if s.feeding != nil {
-		s.feeding.Close()
-	}
-	s.decompress()
-	s.r.Release()
 }
 
 // answer carries out one command line. It returns an error when the session

@@ -148,6 +148,38 @@ func TestSession_idle(t *testing.T) {
 	})
 }
 
+// An idle session goes on where it was, in whatever layers, also when a command
+// comes in pieces.
+func TestSession_goesOnAfterABreak(t *testing.T) {
+	for name, begin := range map[string]func(*testing.T) *client{
+		"plain":      func(t *testing.T) *client { return dial(t, newOptions(t)) },
+		"TLS":        func(t *testing.T) *client { c, _ := connectTLS(t, tlsOptions(t), trusting()); return c },
+		"compressed": func(t *testing.T) *client { c := dial(t, compressionOptions(t)); c.compress(); return c },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := begin(t)
+				c.talk("> GROUP misc.test", "~211 ")
+				for range 5 {
+					time.Sleep(50 * time.Second)
+					c.send("ST")
+					time.Sleep(5 * time.Second)
+					c.send("AT 3\r")
+					time.Sleep(2 * time.Second)
+					c.send("\nDATE\r\n")
+					c.talk("~223 3 ", "~111 ")
+				}
+				time.Sleep(59 * time.Second)
+				c.talk("> QUIT", "~205 ")
+				if _, err := io.ReadAll(c.r); err != nil && name != "compressed" { // whose stream has no end
+					t.Error(err)
+				}
+				c.outcome(nil)
+			})
+		})
+	}
+}
+
 func TestSession_clientThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := dial(t, newOptions(t))

@@ -28,20 +28,21 @@ func (s *session) modeStream(context.Context, request) (response, error) {
 	return response{Reply: nntp.Reply{Code: nntp.CodeStreaming, Text: "Streaming permitted"}}, nil
 }
 
-// check says whether an article is wanted (RFC 4644, Section 2.4). Its reply
-// comes behind those that are outstanding.
+// check says whether an article is wanted (RFC 4644, Section 2.4). While replies
+// are outstanding it asks when its turn has come: what it names may be among the
+// articles that they are for.
 func (s *session) check(ctx context.Context, req request) (response, error) {
-	answer, err := s.offered(ctx, req.args[0])
+	feed := s.feed()
 	if s.outstanding() {
-		return response{wait: func() (response, error) { return answer, err }}, nil
+		return response{wait: func() (response, error) { return offered(ctx, feed, req.args[0]) }}, nil
 	}
-	return answer, err
+	return offered(ctx, feed, req.args[0])
 }
 
-func (s *session) offered(ctx context.Context, word string) (response, error) {
+func offered(ctx context.Context, feed Feed, word string) (response, error) {
 	id, err := pool.ParseMessageID(word)
 	if err == nil {
-		err = s.feed().Offer(ctx, id)
+		err = feed.Offer(ctx, id)
 	}
 	if err != nil {
 		return response{}, transitError{err, nntp.CodeStreamLater, nntp.CodeStreamUnwanted, word}
@@ -111,6 +112,8 @@ func (s *session) takeThis(ctx context.Context, req request) (response, error) {
 // passBlock reads the block of a command that fails, so that nothing in it is
 // taken for a command, and keeps none of it.
 func (s *session) passBlock(cause error) error {
+	s.clock.pause()
+	defer s.clock.resume()
 	_, err := s.r.ReadBlock(0, drain*s.opts.MaxArticle)
 	switch {
 	case err == nil, errors.Is(err, nntp.ErrBlockMalformed), errors.Is(err, nntp.ErrBlockTooLarge):

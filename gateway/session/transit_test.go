@@ -34,12 +34,20 @@ type fakeFeed struct {
 	errs    map[pool.MessageID]error
 	gates   map[pool.MessageID]chan struct{} // what an article waits for
 	taken   []string
+	filed   map[pool.MessageID]bool // what is on the disk
 	refused []error
 	closed  int
 	panics  bool
 }
 
-func (f *fakeFeed) Offer(_ context.Context, id pool.MessageID) error { return f.offers[id] }
+func (f *fakeFeed) Offer(_ context.Context, id pool.MessageID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.filed[id] {
+		return pool.ErrDuplicate
+	}
+	return f.offers[id]
+}
 
 func (f *fakeFeed) Take(_ context.Context, id pool.MessageID, text []byte) func() error {
 	f.mu.Lock()
@@ -52,6 +60,9 @@ func (f *fakeFeed) Take(_ context.Context, id pool.MessageID, text []byte) func(
 		if f.panics {
 			panic("an article with its author's name")
 		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.filed[id] = f.errs[id] == nil
 		return f.errs[id]
 	}
 }
@@ -73,6 +84,7 @@ func newFeed() *fakeFeed {
 			"<no@x>": no, "<dup@x>": pool.ErrDuplicate, "<full@x>": pool.ErrDiskFull, "<ro@x>": pool.ErrReadOnly, "<odd@x>": errors.New("secret"), "<closed@x>": pool.ErrClosed,
 		},
 		gates: map[pool.MessageID]chan struct{}{},
+		filed: map[pool.MessageID]bool{},
 	}
 }
 
@@ -222,7 +234,9 @@ func TestFeed_isAskedForAgainOnAnotherConnection(t *testing.T) {
 	if s.feed() == nil || feed.closed != 1 {
 		t.Errorf("the old feed was closed %d times", feed.closed)
 	}
-	s.leave()
+	if err := s.end(nil); err != nil {
+		t.Error(err)
+	}
 }
 
 // Articles go on being read while earlier ones wait for the disk, and replies
@@ -258,6 +272,20 @@ func TestTakethis_manyWaitAtOnce(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		c.talk("> DATE", "~111 ", "> QUIT", "~205 ")
+		c.outcome(nil)
+	})
+}
+
+// An article that came right before is not asked for again.
+func TestCheck_knowsTheArticlesBeforeIt(t *testing.T) {
+	feed := newFeed()
+	synctest.Test(t, func(t *testing.T) {
+		feed.gates["<a@x>"] = make(chan struct{})
+		c := dialFeed(t, feed)
+		c.send("TAKETHIS <a@x>\r\nx\r\n.\r\nCHECK <a@x>\r\nTAKETHIS <no@x>\r\nx\r\n.\r\nCHECK <no@x>\r\nCHECK nonsense\r\n")
+		synctest.Wait()
+		close(feed.gates["<a@x>"])
+		c.talk("239 <a@x>", "~438 <a@x> ", "~439 <no@x> ", "238 <no@x>", "~438 nonsense ", "> QUIT", "~205 ")
 		c.outcome(nil)
 	})
 }

@@ -46,6 +46,7 @@ var (
 	errNotPeer       = errors.New("client is no peer")
 	errStopping      = errors.New("server stops")
 	errHungUp        = errors.New("client hung up")
+	errQuiet         = errors.New("nothing comes for a while")
 )
 
 // A verdict is what an error is told as.

@@ -18,22 +18,55 @@ type wire struct {
 	in  flow // of octets that are not a command's; for whoever reads
 	out flow // for whoever writes
 
+	octet [1]byte // the first one of a command, once wait has read it
+	ahead bool    // octet is still to be read
+
 	mu      sync.Mutex // guards what follows, and orders changes of the read deadline
 	waiting bool       // for a command
 	until   time.Time  // when the wait is over
 	rest    time.Duration
 	window  time.Duration // of transfers
 	rate    int           // of transfers
+	linger  bool          // reads give up sooner, after linger
 	stopped bool
 	ended   bool // nothing more is read
 }
+
+// linger is how long a session stays ready for the next command before it counts
+// as idle.
+const linger = 2 * time.Second
 
 // await lets reads wait for a command from now on: first for that long, and
 // once an octet of it has come, rest longer at most.
 func (w *wire) await(first, rest time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.waiting, w.until, w.rest = true, time.Now().Add(first), rest
+	w.waiting, w.until, w.rest, w.linger = true, time.Now().Add(first), rest, false
+}
+
+// lingering says whether reads give up after linger from now on.
+func (w *wire) lingering(yes bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.linger = yes
+}
+
+// over says whether the wait for a command is over, and not just linger.
+func (w *wire) over() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stopped || w.ended || !time.Now().Before(w.until)
+}
+
+// wait returns when there is something to read, or nothing more to wait for:
+// then the next read tells why. It needs hardly any stack.
+func (w *wire) wait() {
+	w.lingering(false)
+	w.arm()
+	if n, _ := w.Conn.Read(w.octet[:]); n > 0 {
+		w.ahead = true
+		w.began()
+	}
 }
 
 // began shortens the wait for a command that has begun to come.
@@ -84,7 +117,13 @@ func (w *wire) arm() (waiting bool) {
 	case w.ended, w.waiting && w.stopped:
 		w.readUntil(time.Unix(1, 0))
 	case w.waiting:
-		w.readUntil(w.until)
+		deadline := w.until
+		if w.linger {
+			if soon := time.Now().Add(linger); soon.Before(deadline) {
+				deadline = soon
+			}
+		}
+		w.readUntil(deadline)
 	default:
 		w.readUntil(time.Now().Add(w.in.left()))
 	}
@@ -98,6 +137,10 @@ func (w *wire) readUntil(deadline time.Time) { _ = w.SetReadDeadline(deadline) }
 // Read reads within the deadline. It returns [ErrSlow] when an article comes
 // too slowly.
 func (w *wire) Read(p []byte) (int, error) {
+	if w.ahead && len(p) > 0 {
+		w.ahead = false
+		return copy(p, w.octet[:]), nil
+	}
 	if w.arm() {
 		n, err := w.Conn.Read(p)
 		if n > 0 {

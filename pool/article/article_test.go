@@ -77,7 +77,6 @@ func TestParse_refuses(t *testing.T) {
 		{"nothing", "", article.ErrNoHeader},
 		{"no header", "\r\nbody\r\n", article.ErrNoHeader},
 		{"no empty line", "A: b\r\n", article.ErrNoBody},
-		{"no body", "A: b\r\n\r\n", article.ErrNoBody},
 		{"NUL in the header", "A: \x00\r\n\r\nx\r\n", article.ErrBareLine},
 		{"NUL in the body", "A: b\r\n\r\n\x00\r\n", article.ErrBareLine},
 		{"bare LF", "A: b\r\n\r\nx\n.\r\n", article.ErrBareLine},
@@ -256,12 +255,20 @@ func TestFile_refuses(t *testing.T) {
 	if _, err := parse(t, "Message-ID: <a@b>", "", "x").File(nil, time.Now(), 0); !errors.Is(err, article.ErrNoGroups) {
 		t.Errorf("no groups: %v", err)
 	}
-	empty := article.New()
-	if err := empty.Add("Message-ID", "<a@b>"); err != nil {
+}
+
+// RFC 3977, Section 3.6: the body may be empty.
+func TestFile_emptyBody(t *testing.T) {
+	a := parse(t, "Message-ID: <a@b>", "")
+	filed, err := a.File([]pool.Group{"a"}, time.Now(), 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := empty.File([]pool.Group{"a"}, time.Now(), 0); !errors.Is(err, article.ErrNoBody) {
-		t.Errorf("no body: %v", err)
+	if got := string(a.Text()); got != "Message-ID: <a@b>\r\n\r\n" || len(filed.Body) != 0 {
+		t.Errorf("became %q with the body %q", got, filed.Body)
+	}
+	if o := filed.Overview; o.Lines != 0 || o.Bytes != len(a.Text()) {
+		t.Errorf("counted as %d lines, %d octets", o.Lines, o.Bytes)
 	}
 }
 

@@ -12,8 +12,7 @@ import (
 // File makes of the article what a store takes: its wire form without Xref, and
 // its overview. A foreign Xref is left out (RFC 5537, Section 3.6). The result
 // shares memory with the article. Refused are an article without a message-id
-// ([pool.ErrMessageID]), a header ([ErrNoHeader]), a body ([ErrNoBody]), or
-// groups to file it in ([ErrNoGroups]).
+// ([pool.ErrMessageID]) or groups to file it in ([ErrNoGroups]).
 func (a *Article) File(groups []pool.Group, arrived time.Time, epoch uint64) (*pool.Article, error) {
 	id, err := a.ID()
 	if err != nil {
@@ -21,9 +20,6 @@ func (a *Article) File(groups []pool.Group, arrived time.Time, epoch uint64) (*p
 	}
 	if len(groups) == 0 {
 		return nil, refuse(ErrNoGroups, "The article names no newsgroup: fill in Newsgroups and send again")
-	}
-	if len(a.body) == 0 {
-		return nil, refuseNoBody()
 	}
 	head := a.appendHeader(nil, func(f Field) bool { return !strings.EqualFold(f.name, "Xref") })
 	return &pool.Article{

@@ -14,7 +14,8 @@ import (
 //   - [ErrHeaderSyntax]: a line of the header that is no field and no
 //     continuation of one, or only white space
 //   - [ErrLongLine]: a line of the header of more than 998 octets
-//   - [ErrNoBody]: no empty line, or nothing behind it
+//   - [ErrNoBody]: no empty line; nothing behind it is a body too, an empty one
+//     (RFC 3977, Section 3.6)
 func Parse(text []byte) (*Article, error) {
 	if !wholeLines(text) {
 		return nil, refuseBareLine()
@@ -30,11 +31,7 @@ func Parse(text []byte) (*Article, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := text[end+len("\r\n\r\n"):]
-	if len(body) == 0 {
-		return nil, refuseNoBody()
-	}
-	return &Article{fields: fields, body: body}, nil
+	return &Article{fields: fields, body: text[end+len("\r\n\r\n"):]}, nil
 }
 
 // parseHeader cuts a header of whole lines into fields.

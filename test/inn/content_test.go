@@ -2,6 +2,7 @@ package inn
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -124,6 +125,7 @@ func startGateway(t *testing.T, groups []Group, articles []*article.Article) *ha
 		harness.Setting{Key: "backlog", Value: "100"})
 	g.Stop()
 	carry(t, g, groups)
+	meet(t, g)
 	store, err := disk.Open(g.Data, disk.Options{ServerName: Domain})
 	if err != nil {
 		t.Fatal(err)
@@ -139,18 +141,34 @@ func startGateway(t *testing.T, groups []Group, articles []*article.Article) *ha
 // carry adds groups to the gateway's configuration.
 func carry(t *testing.T, g *harness.Gateway, groups []Group) {
 	t.Helper()
+	var text strings.Builder
+	for _, group := range groups {
+		fmt.Fprintf(&text, "\n[[group]]\nname = %q\ndescription = %q\nposting = %q\n",
+			group.Name, group.Description, string(group.Posting))
+	}
+	configure(t, g, text.String())
+}
+
+// feeder is where the peer of the gateway talks from. The newsreaders of the
+// other dialogues come from the usual address, which is no peer's: the gateway
+// listens to both at one port, where INN has two.
+const feeder = "127.0.0.2"
+
+// meet makes feeder a peer of the gateway, from which it takes every group.
+func meet(t *testing.T, g *harness.Gateway) {
+	t.Helper()
+	configure(t, g, fmt.Sprintf("\n[[peer]]\nname = \"feed.example\"\naddresses = [%q]\ngroups = \"*\"\n", feeder))
+}
+
+// configure adds text to the gateway's configuration.
+func configure(t *testing.T, g *harness.Gateway, text string) {
+	t.Helper()
 	config, err := os.OpenFile(g.Config, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, group := range groups {
-		_, err = fmt.Fprintf(config, "\n[[group]]\nname = %q\ndescription = %q\nposting = %q\n",
-			group.Name, group.Description, string(group.Posting))
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := config.Close(); err != nil {
+	_, err = config.WriteString(text)
+	if err := errors.Join(err, config.Close()); err != nil {
 		t.Fatal(err)
 	}
 }

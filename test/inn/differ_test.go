@@ -58,16 +58,16 @@ func differences(t *testing.T, dialogues []dialogue, inn *Server, gateway *harne
 	var work errgroup.Group
 	work.SetLimit(atOnce)
 	for i, d := range dialogues {
-		address := inn.Reader
+		address, from := inn.Reader, ""
 		if d.peer {
-			address = inn.Transit
+			address, from = inn.Transit, feeder
 		}
 		ask := func() error {
-			theirs, err := talk(address, d)
+			theirs, err := talk("", address, d)
 			if err != nil {
 				return err
 			}
-			ours, err := talk(gateway.Address, d)
+			ours, err := talk(from, gateway.Address, d)
 			found[i] = compare(d, theirs, ours)
 			return err
 		}

@@ -34,11 +34,15 @@ type line struct {
 	r *bufio.Reader
 }
 
-// talk holds a dialogue with the server at address. There is an answer for the
-// greeting, and one for each step and for each block that was asked for, until
-// the server hung up.
-func talk(address string, d dialogue) ([]answer, error) {
-	conn, err := net.Dial("tcp", address)
+// talk holds a dialogue with the server at address, from the IP address from if
+// that is not empty. There is an answer for the greeting, and one for each step
+// and for each block that was asked for, until the server hung up.
+func talk(from, address string, d dialogue) ([]answer, error) {
+	var dialer net.Dialer
+	if from != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
+	conn, err := dialer.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
