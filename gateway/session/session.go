@@ -350,12 +350,10 @@ func (s *session) refuse(err error) error {
 
 // tell sends the reply for an error and returns its code, 0 for none.
 func (s *session) tell(err error) (nntp.Code, error) {
-	var gone connectionError
-	if errors.As(err, &gone) {
+	if gone, ok := errors.AsType[connectionError](err); ok {
 		return 0, ended(gone.error)
 	}
-	var over sessionOver
-	if errors.As(err, &over) {
+	if over, ok := errors.AsType[sessionOver](err); ok {
 		return 0, over.error
 	}
 	v := s.replyTo(err)

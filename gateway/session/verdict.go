@@ -136,26 +136,24 @@ func (srv *Server) replyTo(err error) verdict {
 			break
 		}
 	}
-	var refusal *pool.Refusal
-	refused := errors.As(err, &refusal)
-	var post postError
-	var box mailboxError
-	var transit transitError
+	refusal, refused := errors.AsType[*pool.Refusal](err)
+	_, post := errors.AsType[postError](err)
+	_, box := errors.AsType[mailboxError](err)
 	switch {
-	case errors.As(err, &post) && v.ends == nil:
+	case post && v.ends == nil:
 		v.Reply = nntp.Reply{Code: nntp.CodePostingRejected, Text: v.post}
 		if v.post == "" {
 			v.Text = later
 		}
-	case errors.As(err, &box) && refused:
+	case box && refused:
 		v.Reply = nntp.Reply{Code: nntp.CodeLoginFailed}
-	case errors.As(err, &box) && v.ends == nil && v.Code != nntp.CodeInternalFault:
+	case box && v.ends == nil && v.Code != nntp.CodeInternalFault:
 		v.Reply = ourFault
 	}
 	if refused {
 		v.err, v.Text = refusal, refusal.Sentence
 	}
-	if errors.As(err, &transit) && v.ends == nil {
+	if transit, ok := errors.AsType[transitError](err); ok && v.ends == nil {
 		v = transit.verdict(v, refused)
 	}
 	return v

@@ -7,13 +7,16 @@ import (
 	"time"
 )
 
+// dateLayout is how nearly everybody writes a date.
+const dateLayout = "Mon, 02 Jan 2006 15:04:05 -0700"
+
 // ErrDate is the body of a Date header field that is none.
 var ErrDate = errors.New("not a date")
 
 // Date writes a moment as the body of a Date header field (RFC 5322, Section
 // 3.3): in UTC and always of the same length, so that it says nothing but the
 // time.
-func Date(t time.Time) string { return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700") }
+func Date(t time.Time) string { return t.UTC().Format(dateLayout) }
 
 // ParseDate reads the body of a Date or Injection-Date header field (RFC 5536,
 // Section 3.1.1), with the obsolete names of time zones (RFC 5322, Section 4.3)
@@ -27,6 +30,10 @@ func ParseDate(value string) (time.Time, error) {
 		if offset, ok := zone(value[at+1:]); ok {
 			value = value[:at+1] + offset
 		}
+	}
+	// mail.ParseDate goes by the same layout, after a dozen others.
+	if t, err := time.Parse(dateLayout, value); err == nil {
+		return t, nil
 	}
 	t, err := mail.ParseDate(value)
 	if err != nil {

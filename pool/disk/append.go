@@ -196,7 +196,9 @@ func (s *Store) publish(seg *segment, filed []*filing) error {
 		return err
 	}
 	for _, f := range filed {
-		s.seen.add(hashOf(f.stored.ID))
+		h := hashOf(f.stored.ID)
+		s.seen.add(h)
+		s.recent.add(h)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -68,6 +68,7 @@ type Store struct {
 	lock    *flock.Flock
 	index   *index
 	seen    fingerprints
+	recent  recent
 	batcher *record.Batcher[*filing] // its turn is held by whatever writes
 
 	// Only used under the batcher's turn.

@@ -190,7 +190,13 @@ func (s *Store) known(h hash) (bool, error) {
 	if !s.seen.maybe(h) {
 		return false, nil
 	}
+	if s.recent.has(h) {
+		return true, nil
+	}
 	_, ok, err := s.index.get(idKey(h))
+	if ok {
+		s.recent.add(h)
+	}
 	return ok, err
 }
 

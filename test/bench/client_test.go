@@ -80,7 +80,7 @@ func (c *client) openGroup(group string) error {
 func (t *target) dialPeer(b *testing.B) *client {
 	b.Helper()
 	c := t.dial(b, t.feed)
-	if err := c.ask("MODE STREAM", codeStreaming); err != nil {
+	if err := c.ask("MODE STREAM", nntp.CodeStreaming); err != nil {
 		b.Fatal(err)
 	}
 	return c

@@ -78,7 +78,10 @@ func (t *target) find(b *testing.B) {
 
 func (t *target) startGateway(b *testing.B) {
 	b.Helper()
-	g := harness.Start(b, harness.Setting{Key: "connections", Value: strconv.Itoa(t.idle + 100)})
+	g := harness.Start(b,
+		harness.Setting{Key: "connections", Value: strconv.Itoa(t.idle + 100)},
+		harness.Setting{Key: "[[peer]]", Value: "name = \"bench.example\"\naddresses = [\"127.0.0.1\"]"},
+	)
 	t.reader, t.feed, t.processes = g.Address, g.Address, processes{g.PID()}
 }
 

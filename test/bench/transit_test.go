@@ -52,7 +52,7 @@ func (c *client) takeThis(p *press, f *form, n int) error {
 			c.w.End()
 			return c.w.Err()
 		},
-		func(int) error { return c.expectFor(<-sent, codeTaken) })
+		func(int) error { return c.expectFor(<-sent, nntp.CodeStreamTaken) })
 }
 
 // BenchmarkCheck offers articles, one command each (RFC 4644, Section 2.4). It
@@ -62,10 +62,10 @@ func BenchmarkCheck(b *testing.B) {
 	t.needFeed(b)
 	known := t.fill(b)
 	b.Run("known", func(b *testing.B) {
-		t.check(b, codeUnwanted, func(i int) string { return known[i%len(known)].id })
+		t.check(b, nntp.CodeStreamUnwanted, func(i int) string { return known[i%len(known)].id })
 	})
 	b.Run("unknown", func(b *testing.B) {
-		t.check(b, codeSend, func(int) string { return t.press.id() })
+		t.check(b, nntp.CodeStreamSend, func(int) string { return t.press.id() })
 	})
 }
 

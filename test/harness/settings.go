@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -14,7 +15,8 @@ import (
 const Domain = "gw.example"
 
 // A Setting is a line of the configuration that a test wants otherwise. Value
-// is written as TOML has it, with the quotes of a string.
+// is written as TOML has it, with the quotes of a string. A Key such as
+// "[[peer]]" is a table that is added, and Value its lines.
 type Setting struct{ Key, Value string }
 
 // groups is what is added to the groups that a new gateway starts with.
@@ -52,6 +54,10 @@ func change(t testing.TB, path string, settings ...Setting) {
 		t.Fatal(err)
 	}
 	for _, s := range settings {
+		if strings.HasPrefix(s.Key, "[[") {
+			text = fmt.Appendf(text, "\n%s\n%s\n", s.Key, s.Value)
+			continue
+		}
 		line := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(s.Key) + ` *=.*$`)
 		if n := len(line.FindAll(text, -1)); n != 1 {
 			t.Fatalf("the configuration has %d lines for %s, want 1", n, s.Key)

@@ -60,13 +60,13 @@ func Start(t testing.TB, groups []Group, login Login) *Server {
 }
 
 // StartBuffered is Start for whoever measures the server: it writes as late as
-// INN does by default. The history's index is made for 100,000 articles: INN's
+// INN does by default. The history's index is made for 500,000 articles: INN's
 // default, for ten million, costs it ten times the CPU time for the first tens
 // of thousands, until all of the file was touched once.
 func StartBuffered(t testing.TB, groups []Group, login Login) *Server {
 	t.Helper()
 	s := prepare(t, groups, login, "")
-	s.run("makedbz", "-i", "-o", "-s", "100000")
+	s.run("makedbz", "-i", "-o", "-s", "500000")
 	s.start()
 	return s
 }
