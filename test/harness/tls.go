@@ -18,7 +18,7 @@ import (
 )
 
 // secureHost is what the certificate of a gateway under test is made out to,
-// beside the address.
+// beside its name and address.
 const secureHost = "localhost"
 
 // StartTLS starts a gateway that takes no login without TLS. It offers STARTTLS
@@ -47,7 +47,7 @@ func makeCertificate(certificate, key string) error {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: secureHost},
-		DNSNames:     []string{secureHost},
+		DNSNames:     []string{secureHost, Domain},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(24 * time.Hour),
