@@ -31,6 +31,10 @@ type Gateway struct {
 	Data       string // folder
 	Log        string // path of the file that holds what it logged
 
+	// Of [StartTLS], and otherwise empty.
+	SecurePort  string // where TLS is spoken from the first octet on
+	Certificate string // path of the PEM file
+
 	t       testing.TB
 	process *exec.Cmd // nil while it does not run
 	ended   chan error
@@ -40,12 +44,19 @@ type Gateway struct {
 // the test stops it, and fails unless it stops cleanly.
 func Start(t testing.TB, settings ...Setting) *Gateway {
 	t.Helper()
+	return start(t, "", settings)
+}
+
+// start starts a gateway, with TLS where there is a certificate.
+func start(t testing.TB, certificate string, settings []Setting) *Gateway {
+	t.Helper()
 	folder := t.TempDir()
 	g := &Gateway{
-		Config: initialise(t, folder, settings),
-		Data:   filepath.Join(folder, "data"),
-		Log:    filepath.Join(folder, "log"),
-		t:      t,
+		Config:      initialise(t, folder, settings),
+		Data:        filepath.Join(folder, "data"),
+		Log:         filepath.Join(folder, "log"),
+		Certificate: certificate,
+		t:           t,
 	}
 	t.Cleanup(g.cleanup)
 	const tries = 5 // somebody else may take the port before the gateway does
@@ -62,20 +73,38 @@ func Start(t testing.TB, settings ...Setting) *Gateway {
 	return nil
 }
 
-// choosePort finds a port that nobody uses and writes it to the configuration.
+// choosePort finds ports that nobody uses and writes them to the configuration.
 func (g *Gateway) choosePort() {
+	g.t.Helper()
+	g.Address = g.freeAddress()
+	var err error
+	if g.Host, g.Port, err = net.SplitHostPort(g.Address); err != nil {
+		g.t.Fatal(err)
+	}
+	change(g.t, g.Config, Setting{"nntp", `"` + g.Address + `"`})
+	if g.Certificate == "" {
+		return
+	}
+	secure := g.freeAddress()
+	if _, g.SecurePort, err = net.SplitHostPort(secure); err != nil {
+		g.t.Fatal(err)
+	}
+	change(g.t, g.Config, Setting{"nntps", `"` + secure + `"`})
+}
+
+// freeAddress returns an address of this machine where nobody listens.
+func (g *Gateway) freeAddress() string {
 	g.t.Helper()
 	var listen net.ListenConfig
 	l, err := listen.Listen(g.t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	g.Address = l.Addr().String()
-	g.Host, g.Port, err = net.SplitHostPort(g.Address)
-	if err = errors.Join(err, l.Close()); err != nil {
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
 		g.t.Fatal(err)
 	}
-	change(g.t, g.Config, Setting{"nntp", `"` + g.Address + `"`})
+	return address
 }
 
 // start starts the process and says whether it came to answer.

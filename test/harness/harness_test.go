@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"errors"
+	"net/textproto"
 	"os"
 	"testing"
 )
@@ -30,6 +32,20 @@ func TestGateway_restartsAfterACleanStop(t *testing.T) {
 	g.Dial().Post("Newsgroups: misc.test\nFrom: a@home.example\nSubject: hello\n\n.Dots and all.\n")
 	g.Restart()
 	g.Dial().Await("misc.test", ".Dots and all.")
+}
+
+func TestGateway_takesLoginsOverTLSOnly(t *testing.T) {
+	t.Parallel()
+	g := StartTLS(t)
+	alice := Passphrase(t)
+	g.Dial().Login("alice", alice)
+	plain := *g
+	plain.Certificate = ""
+	_, err := plain.Dial().client.Authenticate("alice", alice)
+	var said *textproto.Error
+	if !errors.As(err, &said) || said.Code != 483 { // RFC 4643, Section 2.3.2: a secure layer is needed
+		t.Errorf("without TLS: %v, want 483", err)
+	}
 }
 
 func TestNeed_takesWhatIsThere(t *testing.T) {

@@ -22,11 +22,11 @@ type Reader struct {
 	client *nntpclient.Client
 }
 
-// Dial connects to the gateway. The end of the test closes the connection.
+// Dial connects to the gateway, over TLS where it has a certificate. The end of
+// the test closes the connection.
 func (g *Gateway) Dial() *Reader {
 	g.t.Helper()
-	var d net.Dialer
-	conn, err := d.DialContext(g.t.Context(), "tcp", g.Address)
+	conn, err := g.dial()
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -39,6 +39,14 @@ func (g *Gateway) Dial() *Reader {
 		g.t.Fatal(err)
 	}
 	return &Reader{g.t, client}
+}
+
+func (g *Gateway) dial() (net.Conn, error) {
+	if g.Certificate != "" {
+		return g.dialTLS()
+	}
+	var d net.Dialer
+	return d.DialContext(g.t.Context(), "tcp", g.Address)
 }
 
 // Login logs in.

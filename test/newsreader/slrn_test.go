@@ -34,7 +34,7 @@ func startSlrn(t *testing.T, g *harness.Gateway, p *person, groups ...string) *s
 	t.Helper()
 	login := ""
 	if p.passphrase != "" {
-		login = fmt.Sprintf("set force_authentication 1\nnnrpaccess %q %q %q\n", g.Host, p.handle, p.passphrase)
+		login = fmt.Sprintf("set force_authentication 1\nnnrpaccess %q %q %q\n", slrnServer(g), p.handle, p.passphrase)
 	}
 	r := runSlrn(t, g, p, login, groups)
 	r.sees(slrnGroups)
@@ -60,7 +60,20 @@ func runSlrn(t *testing.T, g *harness.Gateway, p *person, login string, groups [
 	user, host, _ := strings.Cut(p.address, "@")
 	p.file(t, ".slrnrc", fmt.Sprintf(slrnrc, p.name, user, host)+login)
 	subscribe(t, p, ".jnewsrc", groups)
-	return &slrn{openTerminal(t, p.home, harness.Need(t, "slrn"), "-h", g.Host, "-p", g.Port), p}
+	port := g.Port
+	if g.Certificate != "" {
+		port = g.SecurePort
+	}
+	return &slrn{openTerminal(t, p.home, harness.Need(t, "slrn"), "-h", slrnServer(g), "-p", port), p}
+}
+
+// slrnServer is the gateway's name as slrn has it, over TLS where the gateway
+// has a certificate. Which one, slrn does not care.
+func slrnServer(g *harness.Gateway) string {
+	if g.Certificate != "" {
+		return "snews://" + g.Host
+	}
+	return g.Host
 }
 
 // lists shows the groups in which nothing is unread, too.

@@ -20,7 +20,18 @@ const (
 
 func TestTinAndSlrn_writeToEachOther(t *testing.T) {
 	t.Parallel()
-	g := harness.Start(t)
+	tinAndSlrnWrite(t, harness.Start(t))
+}
+
+// The gateway takes no login without TLS, so every private message here shows
+// that both newsreaders speak it.
+func TestTinAndSlrn_writeToEachOtherOverTLS(t *testing.T) {
+	t.Parallel()
+	tinAndSlrnWrite(t, harness.StartTLS(t))
+}
+
+func tinAndSlrnWrite(t *testing.T, g *harness.Gateway) {
+	t.Helper()
 	alice := newPerson(t, "Alice Liddell", "alice@home.example", "alice", harness.Passphrase(t))
 	bob := newPerson(t, "Bob Marley", "bob@work.example", "bob", harness.Passphrase(t))
 
@@ -79,7 +90,16 @@ func awaitMail(g *harness.Gateway, p *person, words string) {
 
 func TestSlrnAndTin_writeToEachOther(t *testing.T) {
 	t.Parallel()
-	g := harness.Start(t)
+	slrnAndTinWrite(t, harness.Start(t))
+}
+
+func TestSlrnAndTin_writeToEachOtherOverTLS(t *testing.T) {
+	t.Parallel()
+	slrnAndTinWrite(t, harness.StartTLS(t))
+}
+
+func slrnAndTinWrite(t *testing.T, g *harness.Gateway) {
+	t.Helper()
 	alice := newPerson(t, "Alice Liddell", "alice@home.example", "alice", harness.Passphrase(t))
 	bob := newPerson(t, "Bob Marley", "bob@work.example", "", "") // never logs in
 
@@ -177,4 +197,13 @@ func TestTin_asksForALogin(t *testing.T) {
 	r.showsGroups(groups)
 	r.quits()
 	g.MustNotLog("alice", alice.passphrase, weak.passphrase)
+}
+
+func TestTin_trustsTheCertificate(t *testing.T) {
+	t.Parallel()
+	g := harness.StartTLS(t)
+	bob := newPerson(t, "Bob Marley", "bob@work.example", "", "")
+	r := startTin(t, g, bob, "misc.test")
+	r.sees("Group Selection (" + g.Host + "[T] ") // and [k] where tin did not check it
+	r.quits()
 }

@@ -63,11 +63,19 @@ func askedByTin(t *testing.T, g *harness.Gateway, p *person, groups ...string) *
 	return r
 }
 
+// runTin opens tin, over TLS where the gateway has a certificate: tin believes
+// no other.
 func runTin(t *testing.T, g *harness.Gateway, p *person, groups []string, args ...string) *tin {
 	t.Helper()
-	p.file(t, ".tin/tinrc", fmt.Sprintf(tinrc, p.name, p.address))
+	settings, port := fmt.Sprintf(tinrc, p.name, p.address), g.Port
+	if g.Certificate != "" {
+		settings += "tls_ca_cert_file=" + g.Certificate + "\n"
+		port = g.SecurePort
+		args = append(args, "-T")
+	}
+	p.file(t, ".tin/tinrc", settings)
 	subscribe(t, p, ".newsrc", groups)
-	args = append([]string{harness.Need(t, "tin"), "-r", "-g", g.Host, "-p", g.Port}, args...)
+	args = append([]string{harness.Need(t, "tin"), "-r", "-g", g.Host, "-p", port}, args...)
 	return &tin{openTerminal(t, p.home, args...), p}
 }
 
