@@ -43,6 +43,11 @@ type step struct {
 // 4644, Section 2.5).
 func (s step) blockAtOnce() bool { return strings.EqualFold(verb(s.command), "TAKETHIS") }
 
+// logsIn says whether a password is tried in the dialogue.
+func (d dialogue) logsIn() bool {
+	return slices.ContainsFunc(d.steps, func(s step) bool { return verb(s.command) == "AUTHINFO" })
+}
+
 func (s step) blockText() string {
 	if s.block == nil {
 		return ""

@@ -74,9 +74,11 @@ const storageConf = `method tradspool {
 `
 
 // loginScript is told a name and a password by nnrpd, and says who that is.
+// nnrpd gives it five seconds, so it starts no other programs.
 const loginScript = `#!/bin/sh
+cr=$(printf '\r')
 while read -r key value; do
-	value=$(printf '%s' "$value" | tr -d '\r')
+	key=${key%"$cr"} value=${value%"$cr"}
 	case "$key" in
 	ClientAuthname:) name=$value ;;
 	ClientPassword:) password=$value ;;
