@@ -202,8 +202,9 @@ func TestNeedRestart(t *testing.T) {
 	if keys := NeedRestart(old, now); len(keys) > 0 {
 		t.Errorf("a reload takes all of that, but %v", keys)
 	}
+	now.Groups = []Group{{Name: "a.b", Posting: "m", Moderator: "x@y.example"}}
 	now.Data, now.Pool.BatchSize, now.TLS.ACME, now.Limits.Logins = "x", 99, true, 99
-	if diff := cmp.Diff([]string{"data", "tls.acme", "pool.batch_size", "limits.logins"}, NeedRestart(old, now)); diff != "" {
+	if diff := cmp.Diff([]string{"data", "tls.acme", "pool.batch_size", "limits.logins", "group.moderator"}, NeedRestart(old, now)); diff != "" {
 		t.Error(diff)
 	}
 }

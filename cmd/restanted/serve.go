@@ -25,8 +25,8 @@ func serveCommand() *cobra.Command {
 		Short: "Run a gateway",
 		Long: `serve runs the gateway of a configuration until it is told to stop (Ctrl-C or
 SIGTERM). On SIGHUP it reads the configuration and the certificate again; what
-needs a restart instead is said in the log. It logs to standard error, one line of JSON an event, and never a
-name, an address or a Message-ID.`,
+needs a restart instead is said in the log. It logs to standard error, one line
+of JSON an event, and never a name, an address or a Message-ID.`,
 		Example: "  restanted serve --config restanted.toml",
 		Args:    cobra.NoArgs,
 	}
