@@ -137,7 +137,7 @@ func TestParse_tellsWhereAndWhat(t *testing.T) {
 		{"no address for TLS", head + "[listen]\nnntps = \"563\"\n", `line 3, column 1: listen.nntps: not an address with a port: write one like ":563", or "" for none`},
 		{"no address for ACME", head + "[tls]\nacme = true\nacme_listen = \"443\"\n", `line 4, column 1: tls.acme_listen: not an address with a port`},
 		{"no authority", head + "[tls]\nacme = true\nacme_directory = \"example.org\"\n", `line 4, column 1: tls.acme_directory: not an address: write one like`},
-		{"no range of addresses", head + "[limits]\nexempt = [\"10.0.0.1\"]\n", `line 3, column 1: limits.exempt: "10.0.0.1" is no range of addresses: write ones like "192.0.2.0/24"`},
+		{"no range of addresses", head + "[limits]\nexempt = [\"10.0.0.1\"]\n", `line 3, column 1: limits.exempt: not all are ranges of addresses: write ones like "192.0.2.0/24"`},
 		{"no time for the rate", head + "[limits]\nrate_window = \"0s\"\n", `line 3, column 1: limits.rate_window: too short: write at least "1s"; usual is "3m"`},
 		{"negative limit", head + "[limits]\nerrors = -1\n", `line 3, column 1: limits.errors: -1 is out of bounds`},
 		{"life beyond one octet", head + "[pool]\ntoken_life = 300\n", "line 3, column 1: pool.token_life: 300 is out of bounds: write a number from 1 to 127"},

@@ -3,7 +3,11 @@ package certs
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"time"
+
+	"golang.org/x/crypto/acme"
 )
 
 // How long after an answer the authority is asked again. A certificate is
@@ -32,7 +36,7 @@ func (s *Source) Run(ctx context.Context) error {
 		case err := <-answered:
 			if err != nil {
 				again = refused
-				s.log.Error().Err(err).Dur("again_in", again).Msg("no certificate from the authority")
+				s.log.Error().Str("problem", problem(err)).Dur("again_in", again).Msg("no certificate from the authority")
 			}
 		}
 		select {
@@ -41,6 +45,18 @@ func (s *Source) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// problem is what an operator is told of a failure: what the authority calls it
+// (RFC 8555, Section 6.7) or else its kind. The error itself may name addresses.
+func problem(err error) string {
+	if refusal, ok := errors.AsType[*acme.Error](err); ok {
+		return refusal.ProblemType
+	}
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return fmt.Sprintf("%T", err)
 }
 
 // ask takes the certificate that was kept, or lets the authority make one.

@@ -6,7 +6,6 @@ type Code int
 // Codes that any command may answer with (RFC 3977, Section 3.2.1).
 const (
 	CodeUnavailable     Code = 400 // the connection closes
-	CodeWrongMode       Code = 401
 	CodeInternalFault   Code = 403
 	CodeUnknownCommand  Code = 500
 	CodeSyntax          Code = 501
