@@ -85,11 +85,11 @@ func TestIndependent_mailbox(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, "reply key", seed.Mailbox(n).ReplyKey().Bytes(), private.PublicKey().Bytes())
-		e2e, err := hpke.MLKEM768X25519().DeriveKeyPair(expand1(raw, "restante e2e key v1"))
+		e2e, err := hpke.MLKEM768X25519().DeriveKeyPair(expand1(raw, "restante e2e key v1"+u32(n)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "e2e key", seed.E2EKey().PublicKey().Bytes(), e2e.PublicKey().Bytes())
+		equal(t, "e2e key", seed.E2EKey(n).PublicKey().Bytes(), e2e.PublicKey().Bytes())
 	})
 }
 

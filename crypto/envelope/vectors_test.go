@@ -143,7 +143,7 @@ func derive(t *testing.T, v vector) (string, error) {
 		key := in.mailbox().CancelKey(in.text("message-id"))
 		return hex.EncodeToString(key[:]), nil
 	case "e2e key": // 1,216 octets, of which the SHA-256 will do
-		sum := sha256.Sum256(in.seed().E2EKey().PublicKey().Bytes())
+		sum := sha256.Sum256(in.seed().E2EKey(uint32(in.number("mailbox"))).PublicKey().Bytes())
 		return hex.EncodeToString(sum[:]), nil
 	case "next root":
 		return hex.EncodeToString(in.root().Next().Bytes()), nil

@@ -90,13 +90,16 @@ func (s *Seed) Mailbox(n uint32) *Mailbox {
 	return m
 }
 
-// E2EKey derives the key pair for content that not even a gateway may read. It
+// E2EKey derives the key pair of mailbox n for content that not even a gateway
+// may read. Each mailbox has its own: one key for all of them would tell every
+// two correspondents who compare their cards that they write to one person. It
 // is the KEM's own DeriveKeyPair (RFC 9180, Section 4) of MLKEM768-X25519 fed
 // with the derived 32 octets, not those octets taken for the private key: so
-// the KEM's own label separates it from anything else.
-func (s *Seed) E2EKey() hpke.PrivateKey {
-	ikm := s.expand(labelE2EKey)
-	return must(hpke.MLKEM768X25519().DeriveKeyPair(ikm[:]))
+// the KEM's own label separates it from anything else. It must not be printed:
+// it doesn't hide itself.
+func (s *Seed) E2EKey(n uint32) hpke.PrivateKey {
+	ikm := s.expand(labelE2EKey + number(n))
+	return must(e2eKEM().DeriveKeyPair(ikm[:]))
 }
 
 // expand is HKDF-SHA256-Expand (RFC 5869, Section 2.3) to 32 octets. The seed

@@ -33,13 +33,34 @@ func TestMailbox_isItsOwnEachTime(t *testing.T) {
 
 func TestE2EKey_opensWhatIsSealedToIt(t *testing.T) {
 	seed := NewSeed()
-	sealed, err := hpke.Seal(seed.E2EKey().PublicKey(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), nil, []byte("hello"))
+	public, err := ParseE2EPublic(NewE2EPublic(seed.E2EKey(2)).Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, err := hpke.Open(seed.E2EKey(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), nil, sealed)
+	sealed, err := hpke.Seal(public.PublicKey(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), nil, []byte("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := hpke.Open(seed.E2EKey(2), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), nil, sealed)
 	if err != nil || string(plain) != "hello" {
 		t.Fatalf("%q, %v", plain, err)
+	}
+	if _, err := hpke.Open(seed.E2EKey(3), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), nil, sealed); err == nil {
+		t.Fatal("another mailbox's key opens it")
+	}
+}
+
+func TestParseE2EPublic_refusesWhatIsNoKey(t *testing.T) {
+	good := NewE2EPublic(NewSeed().E2EKey(0)).Bytes()
+	lowOrder := append(bytes.Clone(good[:len(good)-Size]), make([]byte, Size)...)
+	notReduced := append(bytes.Repeat([]byte{0xff}, 384), good[384:]...) // ML-KEM's coefficients are below 3329
+	for name, octets := range map[string][]byte{
+		"short": good[1:], "long": append(bytes.Clone(good), 0), "empty": nil,
+		"low order": lowOrder, "coefficients out of range": notReduced,
+	} {
+		if _, err := ParseE2EPublic(octets); !errors.Is(err, ErrE2EKey) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -179,7 +200,7 @@ func TestNewPassphrase_isTakenAndFitsACommandLine(t *testing.T) {
 func TestSecrets_doNotShow(t *testing.T) {
 	seed := NewSeed()
 	box := seed.Mailbox(0)
-	for _, v := range []any{seed, box, box.ID(), box.ReplyKey()} {
+	for _, v := range []any{seed, box, box.ID(), box.ReplyKey(), NewE2EPublic(seed.E2EKey(0))} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
 			if got := fmt.Sprintf(verb, v); got != "[secret]" {
 				t.Errorf("%s of a %T is %q", verb, v, got)
