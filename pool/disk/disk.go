@@ -40,7 +40,10 @@ type Options struct {
 	LockWait    time.Duration  // how long to try for the folder's lock; default 10 s
 	Logger      zerolog.Logger // gets what an operator must know, and never names an article
 
-	files record.Opener // tests put faults in its place
+	// Files is where everything but the lock lies; default the operating
+	// system's. Tests put faults in its place. One that is also an [IndexStorer]
+	// has the index too.
+	Files record.FS
 }
 
 func (o Options) withDefaults() Options {
@@ -53,8 +56,8 @@ func (o Options) withDefaults() Options {
 	if o.LockWait <= 0 {
 		o.LockWait = 10 * time.Second
 	}
-	if o.files == nil {
-		o.files = record.OS{}
+	if o.Files == nil {
+		o.Files = record.OS{}
 	}
 	return o
 }
@@ -64,7 +67,7 @@ func (o Options) withDefaults() Options {
 type Store struct {
 	dir     string
 	options Options
-	files   record.Opener
+	files   record.FS
 	lock    *flock.Flock
 	index   *index
 	seen    fingerprints
@@ -109,7 +112,7 @@ func Open(dir string, options Options) (*Store, error) {
 	}
 	options = options.withDefaults()
 	s := &Store{
-		dir: dir, options: options, files: options.files,
+		dir: dir, options: options, files: options.Files,
 		active:   make(map[uint64]*segment),
 		groups:   make(map[pool.Group]*group),
 		byNumber: make(map[uint32]*group),
@@ -130,7 +133,7 @@ func Open(dir string, options Options) (*Store, error) {
 
 func (s *Store) makeFolders() error {
 	for _, d := range []string{"", segmentsDir, historyDir} {
-		if err := os.MkdirAll(filepath.Join(s.dir, d), 0o700); err != nil {
+		if err := s.files.MkdirAll(filepath.Join(s.dir, d)); err != nil {
 			return err
 		}
 	}

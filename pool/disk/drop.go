@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -79,10 +78,10 @@ func (s *Store) dropEpoch(epoch uint64, segments []*segment) error {
 		return err
 	}
 	for _, g := range segments {
-		err = errors.Join(err, g.remove())
+		err = errors.Join(err, g.remove(s.files))
 	}
 	folder := filepath.Join(s.dir, segmentsDir)
-	_ = os.Remove(filepath.Dir(segments[0].path)) // stays while a newer segment is in it
+	_ = s.files.Remove(filepath.Dir(segments[0].path)) // stays while a newer segment is in it
 	return errors.Join(err, s.files.SyncDir(folder))
 }
 

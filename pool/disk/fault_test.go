@@ -23,7 +23,7 @@ func faulty(t *testing.T) (*Store, *recordtest.Faults, string) {
 	dir := filepath.Join(t.TempDir(), "store")
 	o := small()
 	faults := new(recordtest.Faults)
-	o.files = faults
+	o.Files = faults
 	s := mustOpen(t, dir, o)
 	if err := s.SetGroup(t.Context(), pool.GroupInfo{Name: "a", Posting: pool.PostingAllowed}); err != nil {
 		t.Fatal(err)

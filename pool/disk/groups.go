@@ -107,7 +107,7 @@ func parseGroup(line string) (*group, error) {
 
 // loadGroups reads the groups file. A store without segments may have none.
 func (s *Store) loadGroups(mayBeMissing bool) error {
-	text, err := os.ReadFile(filepath.Join(s.dir, groupsFile))
+	text, err := record.ReadFile(s.files, filepath.Join(s.dir, groupsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		if mayBeMissing {
 			return nil
@@ -144,7 +144,7 @@ func (s *Store) saveGroups(groups []*group) error {
 
 // replaceFile puts text under a name in one step: after a crash there is the
 // old file or the new one.
-func replaceFile(files record.Opener, path string, text []byte) error {
+func replaceFile(files record.FS, path string, text []byte) error {
 	temp := path + ".new"
 	f, _, err := files.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
@@ -156,10 +156,10 @@ func replaceFile(files record.Opener, path string, text []byte) error {
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = os.Rename(temp, path)
+		err = files.Rename(temp, path)
 	}
 	if err != nil {
-		return record.Full(errors.Join(err, os.Remove(temp)))
+		return record.Full(errors.Join(err, files.Remove(temp)))
 	}
 	return files.SyncDir(filepath.Dir(path))
 }

@@ -52,7 +52,7 @@ func (h historyHead) name() string { return fmt.Sprintf("%d.%d.rec", h.epoch, h.
 func (s *Store) writeHistory(head historyHead, ids []hash) error {
 	path := filepath.Join(s.dir, historyDir, head.name())
 	temp := path + ".new"
-	if err := os.RemoveAll(temp); err != nil {
+	if err := s.files.RemoveAll(temp); err != nil {
 		return err
 	}
 	log, _, err := record.Open(s.files, temp, 0, func(int64, []byte) error { return pool.ErrCorrupt })
@@ -74,10 +74,10 @@ func (s *Store) writeHistory(head historyHead, ids []hash) error {
 	}
 	err = errors.Join(err, log.Close())
 	if err == nil {
-		err = os.Rename(temp, path)
+		err = s.files.Rename(temp, path)
 	}
 	if err != nil {
-		return record.Full(errors.Join(err, os.Remove(temp)))
+		return record.Full(errors.Join(err, s.files.Remove(temp)))
 	}
 	return s.files.SyncDir(filepath.Dir(path))
 }
@@ -116,7 +116,7 @@ func (s *Store) readHistory(name string, visit func(hash) error) (head historyHe
 
 // historyNames lists the history files.
 func (s *Store) historyNames() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(s.dir, historyDir))
+	entries, err := s.files.ReadDir(filepath.Join(s.dir, historyDir))
 	if err != nil {
 		return nil, err
 	}

@@ -11,9 +11,11 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/filter"
 	"github.com/syndtr/goleveldb/leveldb/iterator"
 	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/storage"
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
 )
 
 // errDoubt says that the index can't be relied upon.
@@ -30,12 +32,32 @@ func hashOf(id pool.MessageID) hash {
 }
 
 // An index is the goleveldb database. It may be used from many goroutines.
-type index struct{ db *leveldb.DB }
+type index struct {
+	db    *leveldb.DB
+	files storage.Storage
+}
+
+// An IndexStorer is a file system that also has a place for an index.
+type IndexStorer interface {
+	// IndexStorage opens the index's files in a folder, which it makes if there is none.
+	IndexStorage(dir string) (storage.Storage, error)
+}
+
+func indexStorage(files record.FS, dir string) (storage.Storage, error) {
+	if s, ok := files.(IndexStorer); ok {
+		return s.IndexStorage(dir)
+	}
+	return storage.OpenFile(dir, false)
+}
 
 // openIndex opens the index or makes one. memory is about how many octets of
 // memory it may use. What is damaged is in doubt.
-func openIndex(dir string, memory int) (*index, error) {
-	db, err := leveldb.OpenFile(dir, &opt.Options{
+func openIndex(files record.FS, dir string, memory int) (*index, error) {
+	at, err := indexStorage(files, dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errDoubt, err)
+	}
+	db, err := leveldb.Open(at, &opt.Options{
 		WriteBuffer:            memory / 4,
 		BlockCacheCapacity:     memory / 2,
 		CompactionTableSize:    max(min(memory/4, 16<<20), 1<<20),
@@ -48,9 +70,9 @@ func openIndex(dir string, memory int) (*index, error) {
 		Strict: opt.StrictAll,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errDoubt, err)
+		return nil, errors.Join(fmt.Errorf("%w: %w", errDoubt, err), at.Close())
 	}
-	x := &index{db}
+	x := &index{db, at}
 	version, err := db.Get([]byte("f"), nil)
 	switch {
 	case errors.Is(err, leveldb.ErrNotFound):
@@ -59,12 +81,12 @@ func openIndex(dir string, memory int) (*index, error) {
 		err = errors.New("another version")
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", errDoubt, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("%w: %w", errDoubt, err), x.close())
 	}
 	return x, nil
 }
 
-func (x *index) close() error { return x.db.Close() }
+func (x *index) close() error { return errors.Join(x.db.Close(), x.files.Close()) }
 
 // get returns a value, and false when there is none.
 func (x *index) get(key []byte) ([]byte, bool, error) {

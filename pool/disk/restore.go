@@ -37,7 +37,7 @@ func (s *Store) restore() error {
 // findSegments lists the segments that are still needed, and deletes what a
 // crash left of dropped ones.
 func (s *Store) findSegments() ([]*segment, error) {
-	segments, err := listSegments(s.dir)
+	segments, err := listSegments(s.files, s.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (s *Store) findSegments() ([]*segment, error) {
 	for _, g := range segments {
 		s.lastSegment = max(s.lastSegment, g.number)
 		if last, ok := dropped[g.epoch]; ok && g.number <= last {
-			if err := g.remove(); err != nil {
+			if err := g.remove(s.files); err != nil {
 				return nil, err
 			}
 			continue
@@ -68,12 +68,12 @@ func (s *Store) findSegments() ([]*segment, error) {
 
 // openOldIndex opens the index that is there, unless it is in doubt.
 func (s *Store) openOldIndex() error {
-	if _, err := os.Stat(filepath.Join(s.dir, doubtFile)); err == nil {
+	if _, err := record.ReadFile(s.files, filepath.Join(s.dir, doubtFile)); err == nil {
 		return errDoubt
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	x, err := openIndex(filepath.Join(s.dir, indexDir), s.options.IndexMemory)
+	x, err := openIndex(s.files, filepath.Join(s.dir, indexDir), s.options.IndexMemory)
 	s.index = x
 	return err
 }
@@ -310,10 +310,10 @@ func (s *Store) rebuild(segments []*segment) error {
 		return err
 	}
 	fresh := filepath.Join(s.dir, indexNewDir)
-	if err := os.RemoveAll(fresh); err != nil {
+	if err := s.files.RemoveAll(fresh); err != nil {
 		return err
 	}
-	x, err := openIndex(fresh, s.options.IndexMemory)
+	x, err := openIndex(s.files, fresh, s.options.IndexMemory)
 	if err != nil {
 		return err
 	}
@@ -326,10 +326,10 @@ func (s *Store) rebuild(segments []*segment) error {
 	}
 	s.index = nil
 	old := filepath.Join(s.dir, indexDir)
-	if err := errors.Join(os.RemoveAll(old), os.Rename(fresh, old), removeIfThere(filepath.Join(s.dir, doubtFile))); err != nil {
+	if err := errors.Join(s.files.RemoveAll(old), s.files.Rename(fresh, old), s.removeIfThere(filepath.Join(s.dir, doubtFile))); err != nil {
 		return err
 	}
-	s.index, err = openIndex(old, s.options.IndexMemory)
+	s.index, err = openIndex(s.files, old, s.options.IndexMemory)
 	return err
 }
 
@@ -337,7 +337,7 @@ func (s *Store) rebuild(segments []*segment) error {
 // so that the numbers of articles that are lost from the segments stay taken.
 func (s *Store) salvageMarks() error {
 	if s.index == nil {
-		s.index, _ = openIndex(filepath.Join(s.dir, indexDir), s.options.IndexMemory)
+		s.index, _ = openIndex(s.files, filepath.Join(s.dir, indexDir), s.options.IndexMemory)
 	}
 	var marks map[uint32]mark
 	if s.index != nil {
@@ -368,8 +368,8 @@ func (s *Store) forget() error {
 	return err
 }
 
-func removeIfThere(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+func (s *Store) removeIfThere(path string) error {
+	if err := s.files.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -114,20 +114,20 @@ func (g *segment) close() error {
 }
 
 // remove closes the segment for good and deletes its file.
-func (g *segment) remove() error {
+func (g *segment) remove(files record.FS) error {
 	g.mu.Lock()
 	g.gone = true
 	g.mu.Unlock()
 	err := g.close()
-	if rm := os.Remove(g.path); !errors.Is(rm, fs.ErrNotExist) {
+	if rm := files.Remove(g.path); !errors.Is(rm, fs.ErrNotExist) {
 		err = errors.Join(err, rm)
 	}
 	return err
 }
 
 // listSegments returns all segments of a store, by number, none of them open.
-func listSegments(dir string) ([]*segment, error) {
-	epochs, err := os.ReadDir(filepath.Join(dir, segmentsDir))
+func listSegments(files record.FS, dir string) ([]*segment, error) {
+	epochs, err := files.ReadDir(filepath.Join(dir, segmentsDir))
 	if err != nil {
 		return nil, err
 	}
@@ -137,11 +137,11 @@ func listSegments(dir string) ([]*segment, error) {
 		if err != nil {
 			continue
 		}
-		files, err := os.ReadDir(filepath.Join(dir, segmentsDir, e.Name()))
+		names, err := files.ReadDir(filepath.Join(dir, segmentsDir, e.Name()))
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range files {
+		for _, f := range names {
 			name, ok := strings.CutSuffix(f.Name(), ".seg")
 			n, err := strconv.ParseUint(name, 10, 32)
 			if !ok || err != nil {
@@ -160,13 +160,12 @@ func (s *Store) newSegment(epoch uint64) (*segment, error) {
 	n := s.lastSegment + 1
 	g := &segment{epoch: epoch, number: n, path: segmentPath(s.dir, epoch, n)}
 	folder := filepath.Dir(g.path)
-	if err := os.Mkdir(folder, 0o700); err == nil {
-		err = s.files.SyncDir(filepath.Dir(folder))
-		if err != nil {
-			return nil, err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
+	// A folder that is there may be one whose name a crash left unsynced.
+	if err := s.files.MkdirAll(folder); err != nil {
 		return nil, record.Full(err)
+	}
+	if err := s.files.SyncDir(filepath.Dir(folder)); err != nil {
+		return nil, err
 	}
 	_, err := g.openToAppend(s.files, 0, func(int64, []byte) error {
 		return fmt.Errorf("new segment holds records: %w", pool.ErrCorrupt)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -29,8 +30,44 @@ type Opener interface {
 	SyncDir(dir string) error
 }
 
-// OS is the operating system's [Opener]. Files are for their owner alone.
+// An FS is a file system, as far as a store uses one. What it changes of names
+// is durable once SyncDir has returned for the folder that holds them. Errors
+// are those of package os. [OS] is the real one; tests let the power fail in
+// its place.
+type FS interface {
+	Opener
+	// Rename puts a file or folder under another name, in one step, and in the
+	// place of a file that had it.
+	Rename(from, to string) error
+	// Remove removes a file or an empty folder.
+	Remove(path string) error
+	// RemoveAll removes a file, or a folder with all that is in it. There may be none.
+	RemoveAll(path string) error
+	// MkdirAll makes a folder, with those above it. It may be there.
+	MkdirAll(dir string) error
+	// ReadDir lists a folder, sorted by name.
+	ReadDir(dir string) ([]fs.DirEntry, error)
+}
+
+// ReadFile returns what a file holds.
+func ReadFile(files Opener, path string) ([]byte, error) {
+	f, size, err := files.OpenFile(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	text := make([]byte, size)
+	n, err := f.ReadAt(text, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return text[:n], errors.Join(err, f.Close())
+}
+
+// OS is the operating system's [FS]. Files and folders are for their owner
+// alone.
 type OS struct{}
+
+var _ FS = OS{}
 
 // OpenFile opens a file with mode 0600.
 func (OS) OpenFile(path string, flag int) (File, int64, error) {
@@ -53,6 +90,21 @@ func (OS) SyncDir(dir string) error {
 	}
 	return errors.Join(f.Sync(), f.Close())
 }
+
+// Rename is os.Rename.
+func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+
+// Remove is os.Remove.
+func (OS) Remove(path string) error { return os.Remove(path) }
+
+// RemoveAll is os.RemoveAll.
+func (OS) RemoveAll(path string) error { return os.RemoveAll(path) }
+
+// MkdirAll makes folders with mode 0700.
+func (OS) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }
+
+// ReadDir is os.ReadDir.
+func (OS) ReadDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
 
 type osFile struct{ *os.File }
 
