@@ -22,6 +22,12 @@ var rooms = map[string][]string{
 		"gateway/session", "crypto/...", "pool",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},
+	"cmd/restante": {
+		"cmd/restante/profile", "crypto/...",
+		"github.com/spf13/cobra", "golang.org/x/term",
+	},
+	"cmd/restante/profile": {"crypto/identity", "filippo.io/age", "github.com/adrg/xdg", "github.com/tyler-smith/go-bip39"},
+
 	"config": {"pool", "github.com/pelletier/go-toml/v2"},
 
 	"gateway": {

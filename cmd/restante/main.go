@@ -1,0 +1,64 @@
+// Restante is the user's own tool: it holds her seed on her own machine, so that
+// no gateway learns which entries of the pool are hers, and none reads what she
+// and others who use it write to each other.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/restante/restante/cmd/restante/profile"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "restante:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the whole program. It returns nil when it did what args asked for.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	root := &cobra.Command{
+		Use:   "restante",
+		Short: "Private mail over Usenet, with the keys on your own machine",
+		Long: `restante holds your key on your own machine. What you and other users of it write
+to each other is sealed from end to end: no gateway can read it, and none learns
+which entries of the public pool are yours.
+
+Start with "restante init".`,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	who := new(user)
+	flags := root.PersistentFlags()
+	flags.StringVar(&who.home, "home", profile.Home(), "the `folder` of all profiles")
+	flags.StringVar(&who.name, "profile", "default", "which of your profiles, by `name`")
+	flags.StringVar(&who.passphraseFile, "passphrase-file", "", "a `file` whose first line is the passphrase, in place of asking for it; - is standard input")
+	_ = root.MarkPersistentFlagDirname("home")
+	root.AddCommand(initCommand(who), whoamiCommand(who), backupCommand(who), exportCommand(who), importCommand(who))
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// version is the version that the program was built from.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
