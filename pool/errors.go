@@ -10,6 +10,7 @@ var (
 	ErrNotFound  = errors.New("no such article")
 	ErrDuplicate = errors.New("article seen before")
 	ErrGroupFull = errors.New("newsgroup has used up its article numbers")
+	ErrNumber    = errors.New("article number was given before")
 	ErrDiskFull  = errors.New("disk nearly full")
 	ErrReadOnly  = errors.New("store takes no writes after a failed one")
 	ErrCorrupt   = errors.New("article is damaged on disk")

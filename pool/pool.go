@@ -118,11 +118,29 @@ type Location struct {
 type Article struct {
 	ID       MessageID
 	Groups   []Group   // where it is filed; at least one, each known to the store
+	Numbers  []Number  // its number in each of Groups, kept from another server; nil for the next ones
 	Arrived  time.Time // when this server took it; NEWNEWS goes by it
 	Epoch    uint64    // the unit of expiry it goes with: [Store.DropBefore]; 0 is never dropped that way
 	Head     []byte    // header lines in wire form, each ended by CRLF; no Xref, no empty line
 	Body     []byte    // body lines in wire form (dot-stuffed), each ended by CRLF; no terminator
 	Overview Overview
+}
+
+// NumberAt returns the number that the article gets in the group at index i of
+// Groups, in which next is the first number never given. It returns ErrGroupFull
+// or ErrNumber.
+func (a *Article) NumberAt(i int, next Number) (Number, error) {
+	n := next
+	if i < len(a.Numbers) {
+		n = a.Numbers[i]
+	}
+	switch {
+	case n > MaxNumber:
+		return 0, ErrGroupFull
+	case n < next:
+		return 0, ErrNumber
+	}
+	return n, nil
 }
 
 // A Stored is an article at rest. Its octets are the store's own: they must not

@@ -44,12 +44,15 @@ type Store interface {
 
 	// Append numbers an article in each of its groups, adds Xref, and files it
 	// on stable storage before it returns. Calls made at the same time share
-	// one sync. Errors:
+	// one sync. An article that brings Numbers is filed under those; they may
+	// leave gaps, which are never filled. Errors:
 	//
 	//   - ErrDuplicate: the message-id was seen before, be it now expired.
 	//     Nothing changed; calling again gives the same answer.
 	//   - ErrNoGroup: one of the groups is unknown. Nothing changed.
 	//   - ErrGroupFull: a group has used up its numbers. Nothing changed.
+	//   - ErrNumber: a number that the article brings is not above its group's
+	//     high water mark, so that it may have been another's. Nothing changed.
 	//   - ErrDiskFull: no space. Nothing changed; the same call may be tried
 	//     again later.
 	//   - ErrReadOnly: an earlier write failed, and the store takes no more
@@ -109,4 +112,13 @@ type Beginner interface {
 	// called, once and at once, since other articles may wait for it; it returns
 	// when, and what, Append would. a must not be changed until then.
 	Begin(ctx context.Context, a *Article) (wait func() ([]Location, error))
+}
+
+// A SetHigher is a Store whose water marks can go on where another server's
+// stopped.
+type SetHigher interface {
+	// SetHigh raises a group's high water mark, so that the next article's
+	// number is the one behind it. It never lowers it. On stable storage on
+	// return. It returns ErrNoGroup, and ErrGroupFull for more than MaxNumber.
+	SetHigh(ctx context.Context, name Group, high Number) error
 }

@@ -160,9 +160,9 @@ func (s *Store) number(a *pool.Article, next map[*group]pool.Number) ([]pool.Loc
 		if !ok || g.hidden {
 			return nil, pool.ErrNoGroup
 		}
-		n := max(next[g], g.info.High+1)
-		if n > pool.MaxNumber {
-			return nil, pool.ErrGroupFull
+		n, err := a.NumberAt(i, max(next[g], g.info.High+1))
+		if err != nil {
+			return nil, err
 		}
 		if !slices.Contains(a.Groups[:i], name) {
 			at = append(at, pool.Location{Group: name, Number: n})

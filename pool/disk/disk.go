@@ -100,6 +100,8 @@ type Store struct {
 var (
 	_ pool.Store    = (*Store)(nil)
 	_ pool.Beginner = (*Store)(nil)
+
+	_ pool.SetHigher = (*Store)(nil)
 )
 
 // Open opens the store in a folder, which it makes when there is none. It

@@ -219,9 +219,7 @@ func (s *Store) RemoveGroup(ctx context.Context, name pool.Group) error {
 	})
 }
 
-// SetHigh raises a group's high water mark, so that the next article's number
-// is the one behind it: for a group that comes from another server. It never
-// lowers it. It returns ErrNoGroup, and ErrGroupFull for more than MaxNumber.
+// SetHigh implements [pool.SetHigher].
 func (s *Store) SetHigh(ctx context.Context, name pool.Group, high pool.Number) error {
 	return s.editGroup(ctx, name, func(g *group) error {
 		if high > pool.MaxNumber {

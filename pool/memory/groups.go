@@ -102,9 +102,7 @@ func (g *group) find(n pool.Number) (int, bool) {
 	return i, i < len(g.articles) && g.articles[i].number == n
 }
 
-// SetHigh raises a group's high water mark, so that the next article's number
-// is the one behind it: for a group that comes from another server. It never
-// lowers it. It returns ErrNoGroup, and ErrGroupFull for more than MaxNumber.
+// SetHigh implements [pool.SetHigher].
 func (s *Store) SetHigh(ctx context.Context, name pool.Group, high pool.Number) error {
 	if err := s.enter(ctx); err != nil {
 		return err

@@ -53,6 +53,8 @@ func New(server string) *Store {
 var (
 	_ pool.Store    = (*Store)(nil)
 	_ pool.Beginner = (*Store)(nil)
+
+	_ pool.SetHigher = (*Store)(nil)
 )
 
 // enter counts a call in; its end is s.calls.Done.
@@ -192,7 +194,7 @@ func (s *Store) Append(ctx context.Context, a *pool.Article) ([]pool.Location, e
 	if s.seen[a.ID] {
 		return nil, pool.ErrDuplicate
 	}
-	at, err := s.number(a.Groups)
+	at, err := s.number(a)
 	if err != nil {
 		return nil, err
 	}
@@ -254,18 +256,19 @@ func (s *Store) Remember(ctx context.Context, id pool.MessageID) error {
 }
 
 // number finds the article's next number in each group.
-func (s *Store) number(groups []pool.Group) ([]pool.Location, error) {
+func (s *Store) number(a *pool.Article) ([]pool.Location, error) {
 	var at []pool.Location
-	for i, name := range groups {
+	for i, name := range a.Groups {
 		g, err := s.group(name)
 		if err != nil {
 			return nil, err
 		}
-		if g.info.High >= pool.MaxNumber {
-			return nil, pool.ErrGroupFull
+		n, err := a.NumberAt(i, g.info.High+1)
+		if err != nil {
+			return nil, err
 		}
-		if !slices.Contains(groups[:i], name) {
-			at = append(at, pool.Location{Group: name, Number: g.info.High + 1})
+		if !slices.Contains(a.Groups[:i], name) {
+			at = append(at, pool.Location{Group: name, Number: n})
 		}
 	}
 	if len(at) == 0 {

@@ -18,6 +18,7 @@ func durableCases() []durableCase {
 	return []durableCase{
 		{"Reopen_sameArticles", testReopenArticles},
 		{"Reopen_sameGroups", testReopenGroups},
+		{"Reopen_keptNumbers", testReopenNumbers},
 		{"Reopen_afterDrop", testReopenDrop},
 		{"Reopen_everythingExpired", testReopenExpired},
 		{"Reopen_afterCancel", testReopenCancel},

@@ -4,7 +4,6 @@
 package pooltest
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -53,17 +52,11 @@ func cases() []testCase {
 	var all []testCase
 	all = append(all, readingCases()...)
 	all = append(all, appendCases()...)
+	all = append(all, numberCases()...)
 	all = append(all, cancelCases()...)
 	all = append(all, groupCases()...)
 	all = append(all, expiryCases()...)
 	return append(all, lifeCases()...)
-}
-
-// A SetHigher raises a group's high water mark: for groups that come from
-// another server. It is an optional ability, without which a full group can't
-// be tested.
-type SetHigher interface {
-	SetHigh(ctx context.Context, name pool.Group, high pool.Number) error
 }
 
 // A room is a store with what tests need around it.

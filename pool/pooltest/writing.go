@@ -89,7 +89,7 @@ func (r *room) unchanged(g pool.Group, name string, marks [3]int) {
 }
 
 func testGroupFull(t *testing.T, r *room) {
-	s, ok := r.Store.(SetHigher)
+	s, ok := r.Store.(pool.SetHigher)
 	if !ok {
 		t.Skip("the store can't raise a high water mark")
 	}
