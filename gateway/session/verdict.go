@@ -114,6 +114,7 @@ func verdictTable() []verdict {
 		{err: nntp.ErrBlockEndless, Reply: say(nntp.CodeUnavailable, "Far too much sent, closing"), ends: ErrFlood},
 		{err: pool.ErrDuplicate, Reply: say(nntp.CodeInternalFault, "Article seen before"), post: "This server had an article with that Message-ID before", final: true},
 		{err: pool.ErrGroupFull, Reply: say(nntp.CodeInternalFault, "Newsgroup is full"), post: "That newsgroup has used up its article numbers", final: true},
+		{err: pool.ErrNumber, Reply: say(nntp.CodeInternalFault, "Article number was given before"), post: later}, // articles of sessions bring none
 		{err: pool.ErrDiskFull, Reply: say(nntp.CodeInternalFault, "No room just now, please try again later"), post: later},
 		{err: pool.ErrReadOnly, Reply: say(nntp.CodeInternalFault, "Nothing can be stored just now, please try again later"), post: later},
 		{err: pool.ErrCorrupt, Reply: say(nntp.CodeInternalFault, "That article is damaged here, another server may have it"), post: later},

@@ -18,7 +18,7 @@ func sentinels() map[string]error {
 	return map[string]error{
 		"ErrMessageID": pool.ErrMessageID, "ErrGroupName": pool.ErrGroupName, "ErrNoGroup": pool.ErrNoGroup, "ErrNotFound": pool.ErrNotFound,
 		"ErrDuplicate": pool.ErrDuplicate, "ErrGroupFull": pool.ErrGroupFull, "ErrDiskFull": pool.ErrDiskFull, "ErrReadOnly": pool.ErrReadOnly,
-		"ErrCorrupt": pool.ErrCorrupt, "ErrClosed": pool.ErrClosed,
+		"ErrNumber": pool.ErrNumber, "ErrCorrupt": pool.ErrCorrupt, "ErrClosed": pool.ErrClosed,
 	}
 }
 
