@@ -46,17 +46,19 @@ func (s *Store) Begin(ctx context.Context, a *pool.Article) func() ([]pool.Locat
 
 // commit files a batch. It runs under the batcher's turn.
 func (s *Store) commit(batch []*filing) {
-	err := s.writable()
-	if err == nil {
-		err = s.room()
-	}
-	if err != nil {
-		for _, f := range batch {
-			f.err = err
-		}
-		return
-	}
 	for len(batch) > 0 {
+		// Asked before each epoch: what failed in the one before may have left
+		// records with numbers that this one would get as well.
+		err := s.writable()
+		if err == nil {
+			err = s.room()
+		}
+		if err != nil {
+			for _, f := range batch {
+				f.err = err
+			}
+			return
+		}
 		epoch := batch[0].article.Epoch
 		var others []*filing
 		mine := make([]*filing, 0, len(batch))
