@@ -67,11 +67,43 @@ func open(f File, size, from int64, visit func(offset int64, payload []byte) err
 		return nil, res, err
 	}
 	if res.Torn {
-		if err := errors.Join(f.Truncate(res.End), f.Sync()); err != nil {
+		if err := f.Truncate(res.End); err != nil {
+			return nil, res, err
+		}
+	}
+	if res.Torn || res.End > from {
+		if err := rewrite(f, from, res.End); err != nil {
 			return nil, res, err
 		}
 	}
 	return &Log{Reader: r, f: f, end: res.End}, res, nil
+}
+
+// rewriteMost is how much of a file's end is written anew at most. What was
+// brought between two syncs is less.
+const rewriteMost = 2 * flushSize
+
+// rewrite brings what stands from an offset on to stable storage, after a crash
+// or a failed sync. It may be read and yet be in the system's cache alone, and
+// after a failed sync another one does not write it: Linux takes it for written.
+// So it is written once more. What stands before the last part was synced then.
+func rewrite(f File, from, end int64) error {
+	start := max(from, end-rewriteMost)
+	if from == 0 && start > 0 {
+		if err := copyOver(f, 0, HeaderSize); err != nil {
+			return err
+		}
+	}
+	return errors.Join(copyOver(f, start, end), f.Sync())
+}
+
+// copyOver writes a part of a file over itself.
+func copyOver(f File, from, to int64) error {
+	octets := make([]byte, to-from)
+	if _, err := f.ReadAt(octets, from); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return writeAll(f, octets, from)
 }
 
 // start writes the header of a new file.
