@@ -134,12 +134,17 @@ func Open(dir string, options Options) (*Store, error) {
 }
 
 func (s *Store) makeFolders() error {
+	var err error
 	for _, d := range []string{"", segmentsDir, historyDir} {
-		if err := s.files.MkdirAll(filepath.Join(s.dir, d)); err != nil {
+		folder := filepath.Join(s.dir, d)
+		if err := s.files.MkdirAll(folder); err != nil {
 			return err
 		}
+		// A name that is seen now must last, and a killed process may have left
+		// it unsynced: what follows relies on it.
+		err = errors.Join(err, s.files.SyncDir(filepath.Dir(folder)), s.files.SyncDir(folder))
 	}
-	return errors.Join(s.files.SyncDir(s.dir), s.files.SyncDir(filepath.Dir(filepath.Clean(s.dir))))
+	return err
 }
 
 // takeLock waits a while: after a crash the old process may not be gone yet.

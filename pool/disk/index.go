@@ -50,6 +50,23 @@ func indexStorage(files record.FS, dir string) (storage.Storage, error) {
 	return storage.OpenFile(dir, false)
 }
 
+// indexFiles syncs each journal when the next one begins. Otherwise the end of
+// one may be lost with the power although the next is kept, with a checkpoint
+// behind it, and the articles between would be lost to sight.
+type indexFiles struct{ storage.Storage }
+
+func (s indexFiles) Create(fd storage.FileDesc) (storage.Writer, error) {
+	w, err := s.Storage.Create(fd)
+	if err == nil && fd.Type == storage.TypeJournal {
+		w = journalFile{w}
+	}
+	return w, err
+}
+
+type journalFile struct{ storage.Writer }
+
+func (w journalFile) Close() error { return errors.Join(w.Sync(), w.Writer.Close()) }
+
 // openIndex opens the index or makes one. memory is about how many octets of
 // memory it may use. What is damaged is in doubt.
 func openIndex(files record.FS, dir string, memory int) (*index, error) {
@@ -57,7 +74,7 @@ func openIndex(files record.FS, dir string, memory int) (*index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDoubt, err)
 	}
-	db, err := leveldb.Open(at, &opt.Options{
+	db, err := leveldb.Open(indexFiles{at}, &opt.Options{
 		WriteBuffer:            memory / 4,
 		BlockCacheCapacity:     memory / 2,
 		CompactionTableSize:    max(min(memory/4, 16<<20), 1<<20),
