@@ -56,7 +56,7 @@ var rooms = map[string][]string{
 		"pool", "pool/article", "pool/record",
 		"github.com/gofrs/flock", "github.com/rs/zerolog", "github.com/syndtr/goleveldb/leveldb", "golang.org/x/sys/unix",
 	},
-	"pool/record/recordtest": {"pool/record"},
+	"pool/record/recordtest": {"pool/record", "github.com/syndtr/goleveldb/leveldb/storage"},
 	"pool/pooltest":          {"pool", "pool/article", "github.com/google/go-cmp/cmp"},
 
 	"crypto/identity": {
