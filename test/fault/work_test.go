@@ -1,0 +1,147 @@
+package fault
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/pooltest"
+)
+
+// A work is what goes on in a store while something happens to it: articles
+// come and are withdrawn, epochs are dropped, message-ids remembered, groups
+// changed, all at once.
+type work struct {
+	store  pool.Store
+	life   string            // which makes the articles' names new ones
+	rounds int               // of each writer; 0 for no end
+	say    func(line string) // is told each thing before the next; by many goroutines
+	seed   uint64
+
+	mu    sync.RWMutex // guards epoch; held for reading while an article is filed
+	epoch uint64       // articles go into it and the next one
+}
+
+// writers is how many goroutines file articles.
+const writers = 4
+
+// run works until the end, or until each goroutine has met an error, and
+// returns one.
+func (w *work) run(ctx context.Context) error {
+	for i, g := range groups() {
+		info := pool.GroupInfo{Name: g, Posting: pool.PostingAllowed, Description: "0"}
+		if known, err := w.store.Group(ctx, g); err == nil {
+			info.Description = known.Description
+		}
+		if err := w.store.SetGroup(ctx, info); err != nil {
+			return err
+		}
+		if i == len(groups())-1 && info.Description == "0" {
+			w.say(described + " 0")
+		}
+	}
+	errs := make([]error, writers+1)
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() { errs[i] = w.write(ctx, i) })
+	}
+	wg.Go(func() { errs[writers] = w.housekeep(ctx) })
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) tell(format string, args ...any) { w.say(fmt.Sprintf(format, args...)) }
+
+// write is one writer.
+func (w *work) write(ctx context.Context, number int) error {
+	r := rand.New(rand.NewPCG(w.seed, uint64(number)))
+	for i := 0; w.rounds == 0 || i < w.rounds; i++ {
+		name := fmt.Sprintf("%s-%d-%d", w.life, number, i)
+		if err := w.file(ctx, name, r.Uint64N(3)); err != nil {
+			return err
+		}
+		if r.IntN(5) > 0 {
+			continue
+		}
+		w.tell("%s %s", cancelling, name)
+		if err := w.store.Cancel(ctx, pooltest.ID(name)); err != nil {
+			return err
+		}
+		w.tell("%s %s", cancelled, name)
+	}
+	return nil
+}
+
+// file files an article in no epoch, the current one, or the next.
+func (w *work) file(ctx context.Context, name string, which uint64) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	epoch := uint64(noEpoch)
+	if which > 0 {
+		epoch = w.epoch + which - 1
+	}
+	at, err := w.store.Append(ctx, makeArticle(name, epoch))
+	if err != nil {
+		return err
+	}
+	w.tell("%s %s %d %s", filed, name, epoch, formatLocations(at))
+	return nil
+}
+
+// housekeep drops epochs and does the rest.
+func (w *work) housekeep(ctx context.Context) error {
+	r := rand.New(rand.NewPCG(w.seed, writers))
+	for i := 0; w.rounds == 0 || i < max(w.rounds/4, 1); i++ {
+		name := fmt.Sprintf("%s-r-%d", w.life, i)
+		if err := w.store.Remember(ctx, pooltest.ID(name)); err != nil {
+			return err
+		}
+		w.tell("%s %s", remembered, name)
+		if r.IntN(2) == 0 {
+			if err := w.drop(ctx); err != nil {
+				return err
+			}
+		}
+		if r.IntN(3) == 0 {
+			if err := w.describe(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *work) drop(ctx context.Context) error {
+	w.mu.Lock()
+	w.epoch++
+	epoch := w.epoch
+	w.mu.Unlock()
+	w.tell("%s %d", dropping, epoch)
+	if err := w.store.DropBefore(ctx, epoch); err != nil {
+		return err
+	}
+	w.tell("%s %d", dropped, epoch)
+	return nil
+}
+
+func (w *work) describe(ctx context.Context) error {
+	last := groups()[len(groups())-1]
+	info, err := w.store.Group(ctx, last)
+	if err != nil {
+		return err
+	}
+	n := atoi(info.Description) + 1
+	info.Description = fmt.Sprint(n)
+	if err := w.store.SetGroup(ctx, info); err != nil {
+		return err
+	}
+	w.tell("%s %d", described, n)
+	return nil
+}
