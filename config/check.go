@@ -132,6 +132,7 @@ func (c *checker) limits(l Limits) {
 	c.between("limits.posts", l.Posts, l.ArticleSize, 1<<32)
 	c.atLeast("limits.connections", l.Connections, 1)
 	c.between("limits.logins", l.Logins, 1, 1024)
+	c.between("limits.pickups", l.Pickups, 1, 1024)
 	c.between("limits.backlog", l.Backlog, 1, 1<<20)
 	if l.DiskReserve < 0 {
 		c.say("limits.disk_reserve", "%d is negative: write a number of octets, 0 for none", l.DiskReserve)

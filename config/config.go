@@ -85,7 +85,8 @@ type Limits struct {
 	Work         int      `toml:"work" reload:"yes"`          // articles that one command may look at, 0 for any number; 1000000
 	Compressed   int      `toml:"compressed" reload:"yes"`    // most compressed connections at a time, near 1 MiB each while they answer, 0 for none; 100
 	Logins       int      `toml:"logins"`                     // passphrases checked at a time, 64 MiB each; 2
-	LoginWait    Duration `toml:"login_wait"`                 // longest wait for a turn at that; 20s
+	Pickups      int      `toml:"pickups"`                    // XBLIND and XPICKUP worked on at a time; 2
+	LoginWait    Duration `toml:"login_wait"`                 // longest wait for a turn at either; 20s
 	Backlog      int      `toml:"backlog"`                    // batches ahead that a deposit may have to wait; 288
 	Posts        int      `toml:"posts"`                      // octets of public posts that may wait for the next batch; 67108864
 	Cutoff       Duration `toml:"cutoff"`                     // an article from a peer that is older is refused; 240h
@@ -162,6 +163,7 @@ func Default(domain string) Config {
 			Work:         1000000,
 			Compressed:   100,
 			Logins:       2,
+			Pickups:      2,
 			LoginWait:    Duration(20 * time.Second),
 			Backlog:      288,
 			Posts:        64 << 20,

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync/atomic"
 
+	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/gateway/keyring"
 	"github.com/restante/restante/gateway/office"
 	"github.com/restante/restante/gateway/peer"
 	"github.com/restante/restante/gateway/session"
@@ -42,6 +44,43 @@ func (f front) Submit(ctx context.Context, text []byte, from session.Mailbox) (p
 		f.faults.Add(1)
 	}
 	return id, err
+}
+
+// A window is the office as those see it who fetch their mail by command.
+type window struct {
+	keys *keyring.Ring
+	*office.Office
+}
+
+var _ session.Pickup = window{}
+
+// Directory implements [session.Pickup].
+func (w window) Directory() []byte { return w.keys.Directory().Signed }
+
+// Evaluate implements [session.Pickup].
+func (w window) Evaluate(ctx context.Context, epoch uint64, elements [][]byte) (evaluated [][]byte, proof []byte, err error) {
+	evaluated, proof, err = w.Office.Evaluate(ctx, epoch, elements)
+	return evaluated, proof, asPickup(err)
+}
+
+// Find implements [session.Pickup].
+func (w window) Find(ctx context.Context, sealed []byte, yield func(pool.Number, pool.MessageID)) error {
+	return asPickup(w.Office.Find(ctx, sealed, yield))
+}
+
+// asPickup makes of the office's errors those of a [session.Pickup].
+func asPickup(err error) error {
+	for _, is := range []struct{ office, session error }{
+		{blind.ErrElement, session.ErrElement},
+		{office.ErrEpoch, session.ErrEpoch},
+		{office.ErrSealed, session.ErrSealed},
+		{office.ErrBusy, session.ErrBusy},
+	} {
+		if errors.Is(err, is.office) {
+			return fmt.Errorf("%w: %w", is.session, err)
+		}
+	}
+	return err
 }
 
 // feeds is the peers' desk as a session sees it.

@@ -46,7 +46,8 @@ type Settings struct {
 	MayLogin   func(net.Conn) bool // whether a passphrase may cross that connection
 	MinBits    float64             // weakest passphrase taken
 	Logins     int                 // passphrases checked at a time
-	LoginWait  time.Duration       // how long a login may wait for its turn; 0: as long as Limits.Command
+	Pickups    int                 // pickups by command worked on at a time; 0 stands for 1
+	LoginWait  time.Duration       // how long a login or a pickup may wait for its turn; 0: as long as Limits.Command
 	MaxArticle int                 // octets
 
 	DiskReserve uint64 // octets of the disk that stay free
@@ -135,8 +136,9 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Domain: s.Domain, Peers: s.Peers, Store: g.store, Cutoff: s.Cutoff, Certificate: session.CertificateHash,
 		Own: []pool.Group{s.PoolGroup, batch.Manifest, keysGroup, office.Reply, office.Inbox, office.Sent},
 	})
+	desk := g.office(s)
 	options := session.Options{
-		Store: g.store, Office: g.office(s),
+		Store: g.store, Office: desk, Pickup: window{g.keys, desk.Office},
 		Name: s.Domain, Version: s.Version,
 		Posting: true, MayLogin: s.MayLogin, Subscriptions: subscriptions(s.Groups),
 		MaxArticle: s.MaxArticle, Limits: s.Limits,
@@ -159,7 +161,7 @@ func (g *Gateway) office(s Settings) front {
 	return front{&g.refusedPosts, office.New(office.Options{
 		Domain: s.Domain, Group: s.PoolGroup, Calendar: s.Batches.Calendar, Slots: s.Batches.Slots,
 		Keys: g.keys, Queue: g.queue, Store: g.store,
-		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins, LoginWait: s.LoginWait,
+		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins, LoginWait: s.LoginWait, Pickups: s.Pickups,
 		Moderators: s.Moderators,
 	})}
 }

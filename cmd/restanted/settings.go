@@ -61,6 +61,7 @@ func settings(c config.Config, log zerolog.Logger) gateway.Settings {
 		MayLogin:      mayLogin(c.Login.Plaintext),
 		MinBits:       c.Login.MinBits,
 		Logins:        c.Limits.Logins,
+		Pickups:       c.Limits.Pickups,
 		LoginWait:     time.Duration(c.Limits.LoginWait),
 		MaxArticle:    c.Limits.ArticleSize,
 		DiskReserve:   uint64(c.Limits.DiskReserve),

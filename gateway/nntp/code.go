@@ -97,3 +97,13 @@ const (
 	CodeStartTLS   Code = 382
 	CodeNoTLS      Code = 580
 )
+
+// Codes of pickup by command, from the range for private use (RFC 3977, Section
+// 3.2; docs/protocol.md, section 10).
+const (
+	CodeKeys        Code = 290
+	CodeEvaluations Code = 291
+	CodeEntries     Code = 292
+	CodeNoEpoch     Code = 490
+	CodeNotSealed   Code = 491
+)

@@ -60,47 +60,17 @@ func newMailbox(o *Office, box *identity.Mailbox) *Mailbox {
 }
 
 // Refresh looks through the batches released since the last time, or at first
-// through all that are retained, for entries of this mailbox. It computes the
-// tag of every slot and asks the store for it, so that its cost follows from
-// the time covered and not from the pool's size.
+// through all that are retained, for entries of this mailbox.
 func (m *Mailbox) Refresh(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	calendar := m.office.Calendar
-	oldest, _ := m.office.Keys.Retained()
-	last := m.office.Queue.Released()
-	for b := max(m.scanned+1, calendar.FirstBatch(oldest)); b <= last; {
-		epoch := calendar.EpochOf(b)
-		end := min(last, calendar.FirstBatch(epoch+1)-1)
-		if err := m.scan(ctx, epoch, b, end); err != nil {
-			return err
-		}
-		b = end + 1
-		m.scanned = end
-	}
-	for _, messages := range m.folders {
-		slices.SortFunc(messages, func(a, b *message) int { return int(a.number) - int(b.number) })
-	}
-	return nil
-}
-
-// scan looks through the batches from first to last, all in one epoch.
-func (m *Mailbox) scan(ctx context.Context, epoch, first, last uint64) error {
-	id, err := m.blind(epoch)
+	through, err := m.office.walk(ctx, m.blind, m.scanned+1, func(p part) error { return m.take(ctx, p) })
+	m.scanned = max(m.scanned, through)
 	if err != nil {
 		return err
 	}
-	tagger := id.Tagger()
-	for b := first; b <= last; b++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		for s := range m.office.Slots {
-			name := pool.MessageID(tagger.Tag(b, uint16(s)).MessageID(m.office.Domain))
-			if err := m.take(ctx, part{name, epoch}); err != nil {
-				return err
-			}
-		}
+	for _, messages := range m.folders {
+		slices.SortFunc(messages, func(a, b *message) int { return int(a.number) - int(b.number) })
 	}
 	return nil
 }

@@ -26,8 +26,8 @@ const (
 	Cards pool.Group = "restante.cards" // public contact cards
 )
 
-// ErrBusy is a login that would have to wait too long for its turn.
-var ErrBusy = errors.New("too many logins at once")
+// ErrBusy is a login or a pickup that would have to wait too long for its turn.
+var ErrBusy = errors.New("too many logins or pickups at once")
 
 // Keys is what the office needs of the gateway's keys.
 type Keys interface {
@@ -55,7 +55,8 @@ type Options struct {
 	MaxArticle int           // largest article built, in octets
 	MinBits    float64       // weakest passphrase taken
 	Logins     int           // passphrases checked at a time
-	LoginWait  time.Duration // how long a login may wait for its turn; 0: until its context ends
+	Pickups    int           // calls of Evaluate and Find worked on at a time; 0 stands for 1
+	LoginWait  time.Duration // how long a login or a pickup may wait for its turn; 0: until its context ends
 
 	// Moderators is where an unapproved post to a moderated group goes, by
 	// group: a token as a message-id, or a mail address.
@@ -67,12 +68,16 @@ type Office struct {
 	Options
 
 	logins  chan struct{} // holds one value for each passphrase being checked
+	pickups chan struct{} // and one for each pickup being worked on
 	repeats *repeats
 }
 
 // New returns an office.
 func New(o Options) *Office {
-	return &Office{Options: o, logins: make(chan struct{}, o.Logins), repeats: newRepeats()}
+	return &Office{
+		Options: o, repeats: newRepeats(),
+		logins: make(chan struct{}, o.Logins), pickups: make(chan struct{}, max(o.Pickups, 1)),
+	}
 }
 
 // Private describes the groups that exist in a login only.
@@ -107,19 +112,28 @@ func (o *Office) Login(ctx context.Context, handle, passphrase string) (*Mailbox
 
 // seed takes a turn at deriving a seed, which costs 64 MiB of memory.
 func (o *Office) seed(ctx context.Context, handle, passphrase string) (*identity.Seed, error) {
-	wait := ctx
+	done, err := o.turn(ctx, o.logins)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return identity.FromPassphrase(o.Domain, handle, passphrase), nil
+}
+
+// turn waits until turns has room for one more, who then calls done. It returns
+// [ErrBusy] when that takes too long.
+func (o *Office) turn(ctx context.Context, turns chan struct{}) (done func(), err error) {
 	if o.LoginWait > 0 {
 		var stop context.CancelFunc
-		wait, stop = context.WithTimeout(ctx, o.LoginWait)
+		ctx, stop = context.WithTimeout(ctx, o.LoginWait)
 		defer stop()
 	}
 	select {
-	case o.logins <- struct{}{}:
-		defer func() { <-o.logins }()
-	case <-wait.Done():
-		return nil, fmt.Errorf("%w: %w", ErrBusy, wait.Err())
+	case turns <- struct{}{}:
+		return func() { <-turns }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
 	}
-	return identity.FromPassphrase(o.Domain, handle, passphrase), nil
 }
 
 // blinder returns the function that blinds one ID in any epoch.

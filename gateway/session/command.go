@@ -19,7 +19,7 @@ type command struct {
 	block    bool                   // a block follows the line at once, also where the command fails
 	streams  bool                   // its reply may come later, while the commands behind it go on
 
-	rfc        string     // where it is specified
+	rfc        string     // where it is specified: in an RFC, or in docs/protocol.md
 	capability capability // what CAPABILITIES says of it, while its needs hold
 	offered    needs      // what must hold beside them for it to be said
 	also       []offer    // what CAPABILITIES says beside it

@@ -20,12 +20,13 @@ func FuzzSession(f *testing.F) {
 		"LIST ACTIVE *,!m*\r\nNEWNEWS * 700101 000000 GMT\r\nHDR :bytes <1@x>\r\nXPAT subject 1- *[a-z]\r\n",
 		"LISTGROUP misc.test 4294967295-\r\nSTAT 18446744073709551616\r\n\x00\r\n",
 		"MODE STREAM\r\nCHECK <a@x>\r\nTAKETHIS <a@x>\r\nx\r\n.\r\nTAKETHIS <no@x>\r\n.\r\nIHAVE <b@x>\r\nx\r\n.\r\n",
+		"XKEYS\r\nXBLIND 7 " + element + "," + element + "\r\nXBLIND 18446744073709551616 A,\r\nXPICKUP " + element + "\r\nXPICKUP =\r\n",
 		"TAKETHIS\r\n..\r\n.\r\nTAKETHIS <full@x>\r\nx\r\n.\r\nDATE\r\n",
 	} {
 		f.Add([]byte(seed))
 	}
 	opts := newOptions(f)
-	opts.Feeds = fakeFeeds{newFeed()}
+	opts.Feeds, opts.Pickup = fakeFeeds{newFeed()}, new(fakePickup)
 	status := regexp.MustCompile(`^[1-5]\d\d .+\r\n`)
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		ours, theirs := net.Pipe()

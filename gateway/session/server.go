@@ -62,6 +62,10 @@ type Options struct {
 	// Feeds takes what peers bring. nil stands for one without peers.
 	Feeds Feeds
 
+	// Pickup serves those who fetch their mail by command. With nil XKEYS,
+	// XBLIND and XPICKUP answer 503 and are not offered.
+	Pickup Pickup
+
 	Logger zerolog.Logger
 }
 

@@ -4,7 +4,7 @@ package session
 // before a command runs are all made from it.
 func commandTable() []command {
 	var all []command
-	for _, part := range [][]command{sessionCommands(), readingCommands(), headerCommands(), listCommands(), newsCommands(), transitCommands()} {
+	for _, part := range [][]command{sessionCommands(), readingCommands(), headerCommands(), listCommands(), newsCommands(), transitCommands(), pickupCommands()} {
 		all = append(all, part...)
 	}
 	return all
@@ -14,6 +14,10 @@ type needs = []func(*session) error
 
 func reader() capability              { return capability{label: "READER"} }
 func list(argument string) capability { return capability{label: "LIST", argument: argument} }
+
+func restante(argument string) capability {
+	return capability{label: "X-RESTANTE", argument: argument}
+}
 
 func sessionCommands() []command {
 	return []command{
@@ -118,5 +122,20 @@ func transitCommands() []command {
 			name: "TAKETHIS", syntax: "message-id", run: (*session).takeThis, min: 1, max: 1, block: true, streams: true,
 			needs: needs{mayFeed}, rfc: "RFC 4644, Section 2.5", capability: streaming,
 		},
+	}
+}
+
+func pickupCommands() []command {
+	const rfc = "docs/protocol.md, section 10"
+	return []command{
+		{
+			name: "XPICKUP", syntax: "sealed-id", run: (*session).xpickup, min: 1, max: 1,
+			needs: needs{picksUp, mayShowSealed}, rfc: rfc, capability: restante("PICKUP"),
+		},
+		{
+			name: "XBLIND", syntax: "epoch element[,element...]", run: (*session).xblind, min: 2, max: 2,
+			needs: needs{picksUp}, rfc: rfc, capability: restante("BLIND"),
+		},
+		{name: "XKEYS", run: (*session).xkeys, needs: needs{picksUp}, rfc: rfc, capability: restante("KEYS")},
 	}
 }

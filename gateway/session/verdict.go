@@ -10,8 +10,15 @@ import (
 
 // What an [Office] or a [Feed] fails with, beside the errors of pool.
 var (
-	ErrBusy     = errors.New("too many logins under way")
+	ErrBusy     = errors.New("too many logins or pickups under way")
 	ErrInFlight = errors.New("another connection is bringing that article")
+)
+
+// What a [Pickup] fails with, beside [ErrBusy].
+var (
+	ErrElement = errors.New("not an element that can be evaluated")
+	ErrEpoch   = errors.New("no blinding key of that epoch")
+	ErrSealed  = errors.New("nothing sealed to a current key")
 )
 
 // What commands fail with, beside the errors of pool and nntp.
@@ -28,6 +35,9 @@ var (
 	errLoggedIn      = errors.New("logged in already")
 	errLoginSequence = errors.New("no AUTHINFO USER before AUTHINFO PASS")
 	errInsecure      = errors.New("connection is not private")
+	errExposed       = errors.New("a sealed id would be seen on its way")
+	errNoPickup      = errors.New("no pickup by command here")
+	errBase64URL     = errors.New("not base64url")
 	errSecured       = errors.New("TLS is active already")
 	errNoTLS         = errors.New("no TLS here")
 	errCompressed    = errors.New("compression is active already")
@@ -104,7 +114,14 @@ func verdictTable() []verdict {
 		{err: errCredentials, Reply: say(nntp.CodeLoginFailed, "That handle or passphrase can't be used")},
 		{err: errTooMuch, Reply: say(nntp.CodeNotSupported, "Too many articles for one command, ask for a smaller part")},
 		{err: errTooMany, Reply: say(nntp.CodeUnavailable, "Too many failed commands in a row, closing"), ends: ErrFaults},
-		{err: ErrBusy, Reply: say(nntp.CodeInternalFault, "Too many logins under way, please try again shortly"), post: later},
+		{err: ErrBusy, Reply: say(nntp.CodeInternalFault, "Too many logins or pickups under way, please try again shortly"), post: later},
+
+		{err: errNoPickup, Reply: say(nntp.CodeNotSupported, "No pickup by command here")},
+		{err: errExposed, Reply: say(nntp.CodePrivacyRequired, "Over TLS only: whoever sees that line can use it again")},
+		{err: errBase64URL, Reply: say(nntp.CodeSyntax, "Not base64url without padding")},
+		{err: ErrElement, Reply: say(nntp.CodeSyntax, "Not 1 to 9 elements, each canonical and not the identity")},
+		{err: ErrEpoch, Reply: say(nntp.CodeNoEpoch, "No blinding key of that epoch, see XKEYS")},
+		{err: ErrSealed, Reply: say(nntp.CodeNotSealed, "Not an ID sealed to a current key, see XKEYS")},
 
 		{err: errNotPeer, Reply: say(nntp.CodeNotPermitted, "You may not feed articles here")},
 		{err: ErrInFlight, Reply: say(nntp.CodeInternalFault, "Another connection is bringing that article"), post: "Another connection is bringing that article"},

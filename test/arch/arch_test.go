@@ -45,6 +45,7 @@ var rooms = map[string][]string{
 	"gateway/batch":   {"github.com/rs/zerolog", "pool", "pool/article", "pool/control", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/peer":    {"gateway/nntp", "pool", "pool/article", "pool/control"},
 	"gateway/keyring": {"pool", "crypto/..."},
+	"gateway/pickup":  {"gateway/nntp", "pool", "crypto/..."},
 
 	"pool":         {},
 	"pool/article": {"pool"},
