@@ -10,9 +10,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if runChild() {
-		return
-	}
 	// goleveldb's own buffer pool drains for a moment after Close.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
 }

@@ -10,6 +10,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if runChild() {
+		return
+	}
 	os.Exit(harness.Main(m))
 }
 
