@@ -24,6 +24,7 @@ const (
 	Looped                   // it was here before, by its Path
 	Unwanted                 // in no newsgroup that is carried and that the peer may feed
 	OwnGroup                 // in a newsgroup that the gateway fills itself
+	OwnID                    // under a Message-ID of the gateway's own domain
 	Unapproved               // in a moderated newsgroup without approval
 	Control                  // a malformed control message or Supersedes
 	Withdrawn                // cancelled before it came
@@ -34,7 +35,7 @@ const (
 func (r Reason) String() string {
 	return [...]string{
 		"malformed", "too_large", "duplicate", "field", "other_id", "too_new", "too_old", "looped",
-		"unwanted", "own_group", "unapproved", "control", "withdrawn",
+		"unwanted", "own_group", "own_id", "unapproved", "control", "withdrawn",
 	}[r]
 }
 
@@ -54,6 +55,7 @@ func (r Reason) sentence() string {
 		Looped:     "The article was here before: its Path names this server",
 		Unwanted:   "None of its newsgroups is wanted from you here",
 		OwnGroup:   "It names a newsgroup that only this server fills",
+		OwnID:      "Its Message-ID is one that only this server gives",
 		Unapproved: "It is not approved, and a newsgroup that it names is moderated",
 		Control:    "Its Control or Supersedes header field is malformed",
 		Withdrawn:  "The article was cancelled by its author",
@@ -98,7 +100,7 @@ type Ledger struct {
 // Counts is a ledger at one moment, since the start.
 type Counts struct {
 	Offered  uint64            // CHECK and IHAVE
-	Refused  uint64            // of these: seen before
+	Refused  uint64            // of these: seen before, or never taken
 	Accepted uint64            // articles filed
 	Deferred uint64            // offers and articles put off for later
 	Rejected map[string]uint64 // articles sent and not taken, by [Reason]

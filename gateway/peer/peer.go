@@ -101,6 +101,16 @@ func (d *Desk) own(g pool.Group) bool {
 	return slices.ContainsFunc(d.opts.Own, func(o pool.Group) bool { return strings.EqualFold(string(o), string(g)) })
 }
 
+// ownID says whether a Message-ID is one that only the gateway itself gives: its
+// domain is ours, in any case. All that we give stays here and comes back from
+// nobody. Were one taken from outside, the entry, manifest or directory that is
+// to have it would be taken for a duplicate when its time comes, and never filed.
+func (d *Desk) ownID(id pool.MessageID) bool {
+	domain := strings.TrimSuffix(string(id), ">")
+	domain = domain[strings.LastIndexByte(domain, '@')+1:]
+	return strings.EqualFold(domain, d.opts.Domain)
+}
+
 // A Feed is one peer's connection. It is for one goroutine, except for the
 // functions that Take returns.
 type Feed struct {
@@ -112,10 +122,15 @@ type Feed struct {
 // from this feed for a while. Errors:
 //
 //   - [pool.ErrDuplicate]: it was seen before.
+//   - a [*pool.Refusal]: it is never taken under that Message-ID.
 //   - [ErrInFlight]: another feed is bringing it. Ask again later.
 //   - those of [pool.Store.Seen].
 func (f *Feed) Offer(ctx context.Context, id pool.MessageID) error {
 	f.desk.ledger.offered.Add(1)
+	if f.desk.ownID(id) {
+		f.desk.ledger.refused.Add(1)
+		return refuse(OwnID)
+	}
 	seen, err := f.desk.opts.Store.Seen(ctx, id)
 	switch {
 	case err != nil:

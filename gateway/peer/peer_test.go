@@ -295,6 +295,22 @@ func TestGroups_ownAreNeverFed(t *testing.T) {
 	}
 }
 
+// docs/protocol.md, section 12: in no group, by no command, as no control message.
+func TestMessageID_ofOurOwnDomainIsNeverFed(t *testing.T) {
+	b := newBench(t)
+	for _, id := range []string{"<m.5@gw.example>", "<k.1.2@GW.Example>", "<AAAA@gw.example>"} {
+		b.refused(id, OwnID, id, text(id))
+		b.refused(id+" as a cancel", OwnID, id, text(id, "Control", "cancel <1@x>"))
+		var refusal *pool.Refusal
+		if err := b.a.Offer(t.Context(), pool.MessageID(id)); !errors.As(err, &refusal) || !errors.Is(err, OwnID) {
+			t.Errorf("%s offered: %v", id, err)
+		}
+	}
+	for _, id := range []string{"<m.5@x.gw.example>", "<gw.example@x>"} {
+		b.taken(id, b.a, id, text(id))
+	}
+}
+
 // RFC 5537, Section 3.7.
 func TestGroups_moderatedNeedApproval(t *testing.T) {
 	b := newBench(t)

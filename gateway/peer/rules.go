@@ -39,6 +39,9 @@ func (d *Desk) checkHeader(a *article.Article, id pool.MessageID, now time.Time)
 	if a.Get("Message-ID") != string(id) {
 		return refuse(OtherID)
 	}
+	if d.ownID(id) {
+		return refuse(OwnID)
+	}
 	if err := d.checkDates(a, now); err != nil {
 		return err
 	}

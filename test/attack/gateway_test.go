@@ -33,10 +33,24 @@ type target struct {
 	t       *testing.T
 	data    string
 	policy  keyring.Policy
-	address string
+	connect func() (net.Conn, error)
 }
 
-func newTarget(t *testing.T) *target {
+// newTarget starts a gateway on loopback, its settings changed as the attack
+// needs them.
+func newTarget(t *testing.T, changes ...func(*gateway.Settings)) *target {
+	t.Helper()
+	var listen net.ListenConfig
+	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	return start(t, listener, func() (net.Conn, error) { return net.DialTimeout("tcp", address, patience) }, changes)
+}
+
+// start starts a gateway that serves a listener.
+func start(t *testing.T, listener net.Listener, dial func() (net.Conn, error), changes []func(*gateway.Settings)) *target {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
 	s := gateway.Settings{
@@ -49,15 +63,13 @@ func newTarget(t *testing.T) *target {
 		MayLogin: func(net.Conn) bool { return true }, MinBits: 70, Logins: 2,
 		MaxArticle: 1 << 20, Admission: gateway.Admission{Connections: 100}, Limits: session.Limits{Idle: time.Minute}, Logger: zerolog.Nop(),
 	}
+	for _, change := range changes {
+		change(&s)
+	}
 	if err := keyring.Create(gateway.KeyDir(data)); err != nil {
 		t.Fatal(err)
 	}
 	g, err := gateway.Open(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var listen net.ListenConfig
-	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,25 +85,23 @@ func newTarget(t *testing.T) *target {
 			t.Error(err)
 		}
 	})
-	return &target{t: t, data: data, policy: s.KeyPolicy(), address: listener.Addr().String()}
+	return &target{t: t, data: data, policy: s.KeyPolicy(), connect: dial}
 }
 
 // A line is one NNTP connection.
 type line struct {
 	t    *testing.T
+	raw  net.Conn
 	conn *textproto.Conn
 }
 
 func (g *target) dial() *line {
 	g.t.Helper()
-	conn, err := net.DialTimeout("tcp", g.address, patience)
+	conn, err := g.connect()
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	if err := conn.SetDeadline(time.Now().Add(2 * patience)); err != nil {
-		g.t.Fatal(err)
-	}
-	l := &line{g.t, textproto.NewConn(conn)}
+	l := &line{g.t, conn, textproto.NewConn(conn)}
 	g.t.Cleanup(func() { _ = l.conn.Close() })
 	l.expect("200")
 	return l
@@ -106,11 +116,31 @@ func (l *line) expect(code string) string {
 	return answer
 }
 
-func (l *line) say(code, format string, args ...any) string {
+// send sends a command.
+func (l *line) send(format string, args ...any) {
 	l.t.Helper()
+	if err := l.raw.SetDeadline(time.Now().Add(patience)); err != nil {
+		l.t.Fatal(err)
+	}
 	if err := l.conn.PrintfLine(format, args...); err != nil {
 		l.t.Fatal(err)
 	}
+}
+
+// ask sends a command and returns what it is answered, whatever that is.
+func (l *line) ask(format string, args ...any) string {
+	l.t.Helper()
+	l.send(format, args...)
+	answer, err := l.conn.ReadLine()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return answer
+}
+
+func (l *line) say(code, format string, args ...any) string {
+	l.t.Helper()
+	l.send(format, args...)
 	return l.expect(code)
 }
 
