@@ -6,30 +6,48 @@ import (
 	"github.com/restante/restante/pool"
 )
 
-// Render makes of an article that a store takes what it keeps: the wire form
-// with Xref and terminator, and the overview line. server is the server's name
-// in Xref, at the places that the store gave the article. Every store renders
-// by it, so that all of them send the same octets.
-func Render(a *pool.Article, server string, at []pool.Location) *pool.Stored {
+// A Form is what a store adds to an article once it knows its places.
+type Form struct {
+	Xref     string // the header field that follows the others, with its CRLF
+	Overview []byte // as in [pool.Stored]
+	HeadSize int    // as in [pool.Stored]
+}
+
+// Complete makes of an article that a store takes what it still lacks. server
+// is the server's name in Xref, at the places that the store gave the article.
+// Every store goes by it, so that all of them send the same octets.
+func Complete(a *pool.Article, server string, at []pool.Location) Form {
 	xref := pool.Xref(server, at)
 	line := xrefLine(xref)
-	headSize := len(a.Head) + len(line)
-
-	wire := make([]byte, 0, headSize+len("\r\n")+len(a.Body)+len(".\r\n"))
-	wire = append(append(wire, a.Head...), line...)
-	wire = append(wire, "\r\n"...)
-	wire = append(append(wire, a.Body...), ".\r\n"...)
-
 	overview := a.Overview
 	overview.Bytes += len(line)
+	return Form{Xref: line, Overview: overview.AppendLine(nil, a.ID, xref), HeadSize: len(a.Head) + len(line)}
+}
+
+// AppendWire appends the whole article in wire form to dst.
+func (f *Form) AppendWire(dst []byte, a *pool.Article) []byte {
+	dst = append(append(dst, a.Head...), f.Xref...)
+	dst = append(dst, "\r\n"...)
+	return append(append(dst, a.Body...), ".\r\n"...)
+}
+
+// WireSize is how many octets AppendWire appends.
+func (f *Form) WireSize(a *pool.Article) int {
+	return f.HeadSize + len("\r\n") + len(a.Body) + len(".\r\n")
+}
+
+// Render makes of an article that a store takes what it keeps: the wire form
+// with Xref and terminator, and the overview line, by [Complete].
+func Render(a *pool.Article, server string, at []pool.Location) *pool.Stored {
+	f := Complete(a, server, at)
 	return &pool.Stored{
 		ID:        a.ID,
 		Arrived:   a.Arrived,
 		Epoch:     a.Epoch,
 		Locations: at,
-		Overview:  overview.AppendLine(nil, a.ID, xref),
-		Wire:      wire,
-		HeadSize:  headSize,
+		Overview:  f.Overview,
+		Wire:      f.AppendWire(make([]byte, 0, f.WireSize(a)), a),
+		HeadSize:  f.HeadSize,
 	}
 }
 

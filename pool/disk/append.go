@@ -1,8 +1,10 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -15,11 +17,17 @@ import (
 // A filing is one article on its way into the store, and what became of it.
 type filing struct {
 	article *pool.Article
-	stored  *pool.Stored // once it has numbers
+	hash    hash
+	at      []pool.Location // once it has numbers
+	form    article.Form    // the same
 	place   place
-	twin    *filing // an article of the same message-id in the same batch
-	err     error
+	twin    *filing // an article of the same message-id, filed before it
+	err     error   // errUnfinished until it is published, or refused
 }
+
+// errUnfinished stands for an outcome that is not known. No caller ever sees it
+// unless a batch panicked.
+var errUnfinished = errors.New("article on its way")
 
 // Append implements [pool.Store]. A context that ends is honoured until the
 // article is handed over to a group commit; from then on its outcome counts.
@@ -32,7 +40,7 @@ func (s *Store) Begin(ctx context.Context, a *pool.Article) func() ([]pool.Locat
 	if err := s.enter(ctx); err != nil {
 		return func() ([]pool.Location, error) { return nil, err }
 	}
-	f := &filing{article: a}
+	f := &filing{article: a, hash: hashOf(a.ID), err: errUnfinished}
 	wait := s.batcher.Put(f)
 	return func() ([]pool.Location, error) {
 		defer s.leave()
@@ -40,37 +48,7 @@ func (s *Store) Begin(ctx context.Context, a *pool.Article) func() ([]pool.Locat
 		if f.err != nil {
 			return nil, f.err
 		}
-		return slices.Clone(f.stored.Locations), nil
-	}
-}
-
-// commit files a batch. It runs under the batcher's turn.
-func (s *Store) commit(batch []*filing) {
-	for len(batch) > 0 {
-		// Asked before each epoch: what failed in the one before may have left
-		// records with numbers that this one would get as well.
-		err := s.writable()
-		if err == nil {
-			err = s.room()
-		}
-		if err != nil {
-			for _, f := range batch {
-				f.err = err
-			}
-			return
-		}
-		epoch := batch[0].article.Epoch
-		var others []*filing
-		mine := make([]*filing, 0, len(batch))
-		for _, f := range batch {
-			if f.article.Epoch == epoch {
-				mine = append(mine, f)
-			} else {
-				others = append(others, f)
-			}
-		}
-		s.commitEpoch(epoch, mine)
-		batch = others
+		return f.at, nil
 	}
 }
 
@@ -85,84 +63,93 @@ func (s *Store) room() error {
 	return nil
 }
 
-// commitEpoch files the articles of one epoch: all that can be filed, in one
-// sync. Until that has returned nothing of them can be seen.
-func (s *Store) commitEpoch(epoch uint64, batch []*filing) {
-	seg, err := s.prepare(epoch, batch)
-	if err == nil && seg != nil {
-		err = seg.log.Commit()
-	}
-	var filed []*filing
-	for _, f := range batch {
-		if f.err == nil && f.twin == nil {
-			filed = append(filed, f)
-		}
-	}
-	if err == nil && len(filed) > 0 {
-		err = s.publish(seg, filed)
-	}
-	if err != nil {
-		err = s.latch(err)
-	}
-	for _, f := range batch {
-		switch {
-		case f.err != nil:
-		case err != nil:
-			f.err = err
-		case f.twin != nil: // only now is it true that it is there
-			f.err = pool.ErrDuplicate
-		}
-	}
+// A batch is the filings of one group commit on their way through its stages
+// ([record.Stages]). Until the last one nothing of them can be seen.
+type batch struct {
+	s       *Store
+	refused error // why nothing of it can be filed
+	filings []*filing
+	parts   []*part // in the order of their syncs
 }
 
-// prepare gives each article of the batch its numbers and adds it to the
-// epoch's segment, or says in it why not. It returns no segment when there is
-// none to be added.
-func (s *Store) prepare(epoch uint64, batch []*filing) (*segment, error) {
-	var seg *segment
-	next := make(map[*group]pool.Number)
-	first := make(map[pool.MessageID]*filing)
-	for _, f := range batch {
-		id := f.article.ID
-		if f.twin = first[id]; f.twin != nil {
-			continue
+// A part is what goes into one segment.
+type part struct {
+	segment *segment
+	records *record.Pending // once no more come
+	filed   []*filing
+	err     error
+}
+
+// begin begins a batch.
+func (s *Store) begin() record.Stages[*filing] {
+	if s.underWay.none() { // numbers of what failed are free again
+		clear(s.given)
+	}
+	b := &batch{s: s, refused: s.writable()}
+	if b.refused == nil {
+		b.refused = s.room()
+	}
+	return b
+}
+
+// Add gives articles their numbers and adds them to segments, or says in them
+// why not.
+func (b *batch) Add(filings []*filing) {
+	b.filings = append(b.filings, filings...)
+	for _, f := range filings {
+		err := b.refused
+		if err == nil {
+			err = b.add(f)
 		}
-		at, err := s.number(f.article, next)
 		if err != nil {
 			f.err = err
-			continue
-		}
-		if seg == nil {
-			if seg, err = s.appendable(epoch); err != nil {
-				return nil, err
-			}
-		}
-		if f.err = f.add(seg, s.options.ServerName, at); f.err != nil {
-			continue
-		}
-		first[id] = f
-		for _, l := range at {
-			next[s.groups[l.Group]] = l.Number + 1
 		}
 	}
-	return seg, nil
 }
 
-// number finds the numbers of an article that is not a duplicate. next has the
-// numbers of groups that the batch has already taken some of.
-func (s *Store) number(a *pool.Article, next map[*group]pool.Number) ([]pool.Location, error) {
-	if known, err := s.known(hashOf(a.ID)); err != nil {
-		return nil, s.latch(s.fromIndex(err))
-	} else if known {
-		return nil, pool.ErrDuplicate
+func (b *batch) add(f *filing) error {
+	s := b.s
+	if f.twin = s.underWay.get(f.hash); f.twin != nil {
+		return nil
 	}
+	known, err := s.known(f.hash)
+	if err != nil {
+		return s.latch(s.fromIndex(err))
+	}
+	if known {
+		return pool.ErrDuplicate
+	}
+	at, err := s.number(f.article)
+	if err != nil {
+		return err
+	}
+	p, err := b.part(f.article.Epoch)
+	if err != nil {
+		b.refused = s.latch(err)
+		return b.refused
+	}
+	if err := f.write(p.segment, s.options.ServerName, at); err != nil {
+		return err
+	}
+	p.filed = append(p.filed, f)
+	s.underWay.add(f)
+	for _, l := range at {
+		s.given[l.Group] = l.Number
+	}
+	return nil
+}
+
+// number finds an article's numbers.
+func (s *Store) number(a *pool.Article) ([]pool.Location, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	at := make([]pool.Location, 0, len(a.Groups))
 	for i, name := range a.Groups {
 		g, ok := s.groups[name]
 		if !ok || g.hidden {
 			return nil, pool.ErrNoGroup
 		}
-		n, err := a.NumberAt(i, max(next[g], g.info.High+1))
+		n, err := a.NumberAt(i, max(s.given[name], g.info.High)+1)
 		if err != nil {
 			return nil, err
 		}
@@ -176,31 +163,116 @@ func (s *Store) number(a *pool.Article, next map[*group]pool.Number) ([]pool.Loc
 	return at, nil
 }
 
-// add renders the article and adds it to the segment's log.
-func (f *filing) add(seg *segment, server string, at []pool.Location) error {
-	f.stored = article.Render(f.article, server, at)
-	meta := appendMeta(nil, f.stored)
-	offset, err := seg.log.Add(meta, f.stored.Wire)
-	f.place = place{segment: seg.number, offset: offset, size: len(meta) + len(f.stored.Wire)}
+// part returns the part of the batch that an epoch's articles go to.
+func (b *batch) part(epoch uint64) (*part, error) {
+	segment, err := b.s.appendable(epoch)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range b.parts {
+		if p.segment == segment {
+			return p, nil
+		}
+	}
+	p := &part{segment: segment}
+	b.parts = append(b.parts, p)
+	return p, nil
+}
+
+// write adds the article's record to the segment's log.
+func (f *filing) write(seg *segment, server string, at []pool.Location) error {
+	a := f.article
+	f.at, f.form = at, article.Complete(a, server, at)
+	meta := appendMeta(make([]byte, 0, 512), f.stored())
+	offset, err := seg.log.Add(meta, a.Head, []byte(f.form.Xref), []byte("\r\n"), a.Body, []byte(".\r\n"))
+	f.place = place{segment: seg.number, offset: offset, size: len(meta) + f.form.WireSize(a)}
 	return err
 }
 
-// publish makes articles visible whose records are durable.
-func (s *Store) publish(seg *segment, filed []*filing) error {
-	changed := make(map[*group]*group)
-	batch := new(leveldb.Batch)
-	for _, f := range filed {
-		s.enterIndex(batch, f.stored, f.place, changed)
+// stored is the article as it is kept, without its octets.
+func (f *filing) stored() *pool.Stored {
+	a := f.article
+	return &pool.Stored{
+		ID: a.ID, Arrived: a.Arrived, Epoch: a.Epoch,
+		Locations: f.at, Overview: f.form.Overview, HeadSize: f.form.HeadSize,
 	}
-	seg.checkpoint(batch)
-	if err := s.index.write(batch, false); err != nil {
+}
+
+// Close takes the records out of the logs, which the next batch adds to.
+func (b *batch) Close() {
+	for _, p := range b.parts {
+		p.records = p.segment.log.Take()
+	}
+}
+
+// Sync brings the records to stable storage. After a failed write there is none
+// any more, in no segment: it may have left records whose numbers others have.
+func (b *batch) Sync() {
+	for _, p := range b.parts {
+		if p.err = b.s.writable(); p.err != nil {
+			continue
+		}
+		if err := p.records.Commit(); err != nil {
+			p.err = b.s.latch(err)
+		}
+	}
+}
+
+// Publish makes articles visible whose records are durable, and says in each
+// what became of it.
+func (b *batch) Publish() {
+	if err := b.s.publish(b.parts); err != nil {
+		err = b.s.latch(err)
+		for _, p := range b.parts {
+			p.err = cmp.Or(p.err, err)
+		}
+	}
+	for _, p := range b.parts {
+		for _, f := range p.filed {
+			f.err = p.err
+		}
+		b.s.underWay.remove(p.filed)
+	}
+	for _, f := range b.filings {
+		if f.twin == nil {
+			continue
+		}
+		if f.err = f.twin.err; f.err == nil { // only now is it true that it is there
+			f.err = pool.ErrDuplicate
+		}
+	}
+}
+
+// publish puts the articles of the parts that did not fail into the index and
+// the memory.
+func (s *Store) publish(parts []*part) error {
+	changed := make(map[*group]*group)
+	for _, p := range parts {
+		if p.err != nil {
+			continue
+		}
+		for _, f := range p.filed {
+			s.enterIndex(&s.rows, f.hash, f.stored(), f.place, changed)
+		}
+		p.segment.checkpoint(&s.rows, p.records.End())
+	}
+	if s.rows.Len() == 0 {
+		return nil
+	}
+	if s.rowsLost { // a checkpoint would hide that
+		s.rows.Reset()
+		return errDoubt
+	}
+	putMarks(&s.rows, changed)
+	if err := s.index.write(&s.rows, false); err != nil {
+		s.rowsLost = true
 		s.doubt(err)
 		return err
 	}
-	for _, f := range filed {
-		h := hashOf(f.stored.ID)
-		s.seen.add(h)
-		s.recent.add(h)
+	for _, p := range parts {
+		if p.err == nil {
+			s.remember(p.filed)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,13 +282,22 @@ func (s *Store) publish(seg *segment, filed []*filing) error {
 	return nil
 }
 
+// remember notes in memory that message-ids are known.
+func (s *Store) remember(filed []*filing) {
+	for _, f := range filed {
+		s.seen.add(f.hash)
+		s.recent.add(f.hash)
+	}
+}
+
 // enterIndex puts one article into a batch for the index. changed gathers
-// copies of its groups with the new water marks.
-func (s *Store) enterIndex(batch *leveldb.Batch, a *pool.Stored, p place, changed map[*group]*group) {
-	where := appendPlace(nil, p)
-	batch.Put(idKey(hashOf(a.ID)), where)
-	row := slices.Concat(where, a.Overview)
-	arrival := appendString(nil, string(a.ID))
+// copies of its groups with the new water marks, which putMarks puts there.
+func (s *Store) enterIndex(batch *leveldb.Batch, h hash, a *pool.Stored, p place, changed map[*group]*group) {
+	row := make([]byte, 0, placeRoom+len(a.Overview))
+	row = appendPlace(row, p)
+	batch.Put(idKey(h), row)
+	row = append(row, a.Overview...)
+	arrival := appendString(make([]byte, 0, 2*len(a.ID)+16), string(a.ID))
 	for _, l := range a.Locations {
 		g := s.groups[l.Group]
 		now := changed[g]
@@ -227,10 +308,16 @@ func (s *Store) enterIndex(batch *leveldb.Batch, a *pool.Stored, p place, change
 		}
 		now.file(l.Number)
 		batch.Put(numberKey(g.id, l.Number), row)
-		batch.Put(groupKey(g.id), now.appendMarks(nil))
 		arrival = binary.AppendUvarint(binary.AppendUvarint(arrival, uint64(g.id)), uint64(l.Number))
 	}
 	batch.Put(arrivalKey(a.Arrived, p), arrival)
+}
+
+// putMarks puts what the index keeps of groups into a batch for it.
+func putMarks(batch *leveldb.Batch, changed map[*group]*group) {
+	for _, g := range changed {
+		batch.Put(groupKey(g.id), g.appendMarks(nil))
+	}
 }
 
 // appendMarks appends what the index keeps of a group to dst.
@@ -239,8 +326,9 @@ func (g *group) appendMarks(dst []byte) []byte {
 	return binary.AppendUvarint(dst, uint64(g.info.Count))
 }
 
-// checkpoint notes in a batch for the index that it has all of the segment.
-func (g *segment) checkpoint(batch *leveldb.Batch) {
-	c := checkpoint{epoch: g.epoch, salt: g.salt(), offset: g.log.End(), gaps: g.gaps}
+// checkpoint notes in a batch for the index that it has all of the segment up to
+// an offset.
+func (g *segment) checkpoint(batch *leveldb.Batch, offset int64) {
+	c := checkpoint{epoch: g.epoch, salt: g.salt(), offset: offset, gaps: g.gaps}
 	batch.Put(segmentKey(g.number), c.append(nil))
 }

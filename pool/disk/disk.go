@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/rs/zerolog"
+	"github.com/syndtr/goleveldb/leveldb"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/record"
@@ -78,8 +79,14 @@ type Store struct {
 	active      map[uint64]*segment // by epoch: where its articles are added
 	lastSegment uint32
 	lastGroup   uint32
+	given       map[pool.Group]pool.Number // the last number of what is under way
 
-	// Changed under the batcher's turn with mu held; read with either.
+	underWay underWay
+	rows     leveldb.Batch // for the index; used by whoever publishes
+	rowsLost bool          // a batch could not be published; the same
+
+	// Changed with mu held, by batches that are published and by what runs while
+	// there is none of them ([record.Batcher.Alone]), which reads without mu.
 	mu       sync.RWMutex
 	groups   map[pool.Group]*group
 	names    []pool.Group // the keys of groups, sorted
@@ -116,11 +123,12 @@ func Open(dir string, options Options) (*Store, error) {
 	s := &Store{
 		dir: dir, options: options, files: options.Files,
 		active:   make(map[uint64]*segment),
+		given:    make(map[pool.Group]pool.Number),
 		groups:   make(map[pool.Group]*group),
 		byNumber: make(map[uint32]*group),
 		segments: make(map[uint32]*segment),
 	}
-	s.batcher = record.NewBatcher(s.commit)
+	s.batcher = record.NewBatcher(s.begin)
 	if err := s.makeFolders(); err != nil {
 		return nil, err
 	}

@@ -220,7 +220,7 @@ func (r *replay) visit(offset int64, payload []byte) error {
 		return r.withdraw(a, offset, len(payload))
 	}
 	r.count++
-	r.s.enterIndex(r.batch, a, place{segment: r.g.number, offset: offset, size: len(payload)}, r.changed)
+	r.s.enterIndex(r.batch, hashOf(a.ID), a, place{segment: r.g.number, offset: offset, size: len(payload)}, r.changed)
 	if r.batch.Len() < 4096 {
 		return nil
 	}
@@ -233,6 +233,7 @@ func (r *replay) write(offset int64) error {
 		c := checkpoint{epoch: r.g.epoch, salt: *r.salt, offset: offset, gaps: r.g.gaps}
 		r.batch.Put(segmentKey(r.g.number), c.append(nil))
 	}
+	putMarks(r.batch, r.changed)
 	if err := r.s.index.write(r.batch, false); err != nil {
 		return err
 	}

@@ -182,12 +182,18 @@ func (s *Store) newSegment(epoch uint64) (*segment, error) {
 
 // appendable returns the segment that an epoch's articles are added to.
 func (s *Store) appendable(epoch uint64) (*segment, error) {
-	if g := s.active[epoch]; g != nil && g.log.End() < s.options.SegmentSize {
-		return g, nil
+	last := s.active[epoch]
+	if last != nil && last.log.Next() < s.options.SegmentSize {
+		return last, nil
 	}
 	g, err := s.newSegment(epoch)
 	if err != nil {
 		return nil, err
+	}
+	if last != nil {
+		if err := last.log.Seal(); err != nil {
+			return nil, err
+		}
 	}
 	s.active[epoch] = g
 	return g, nil

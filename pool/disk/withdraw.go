@@ -65,7 +65,7 @@ func (s *Store) withdraw(gone *pool.Stored) error {
 	batch := new(leveldb.Batch)
 	changed, err := s.leaveIndex(batch, gone, p)
 	if err == nil {
-		seg.checkpoint(batch)
+		seg.checkpoint(batch, seg.log.End())
 		err = s.index.write(batch, false)
 	}
 	if err == nil {

@@ -3,64 +3,143 @@ package record
 import "sync"
 
 // A Batcher makes a group commit: what many goroutines bring at the same time
-// goes to one commit call, and only one such call runs at a time. It starts no
-// goroutine: the first to bring something for a batch commits it, once the
-// batch before is done.
+// goes through the stages of one batch. It starts no goroutine: the first to
+// bring something for a batch takes it through them.
+//
+// Batches overlap: while one is synced, the next gathers items and works on
+// them, and the one before is published. A batch takes items until the one
+// before is synced, so that waiting costs no syncs.
 type Batcher[T any] struct {
-	commit func([]T)
-	turn   sync.Mutex // held by the goroutine that commits
+	begin func() Stages[T]
+	turn  sync.Mutex // held by the goroutine whose batch gathers items
+	last  *ends      // of the batch before; used under the turn
+
+	arrived chan struct{} // something was put; for whoever gathers
 
 	mu   sync.Mutex // guards next and the items of its batch
 	next *batch[T]
 }
 
-type batch[T any] struct {
-	items []T
-	done  chan struct{}
+// Stages are what one batch goes through. Add and Close are called under the
+// batcher's turn. Sync is called for one batch at a time, and so is Publish,
+// both in the order of the batches; one batch's Sync and the Publish of an
+// earlier one may run at the same time as Add and Close of a later one.
+type Stages[T any] interface {
+	// Add works on items of the batch, those put first coming first. It may be
+	// called several times.
+	Add(items []T)
+	// Close ends the adding.
+	Close()
+	// Sync brings the batch to stable storage.
+	Sync()
+	// Publish makes its outcome known. The calls that wait for the batch return
+	// when it has returned.
+	Publish()
 }
 
-// NewBatcher returns a Batcher for that commit function.
-func NewBatcher[T any](commit func([]T)) *Batcher[T] { return &Batcher[T]{commit: commit} }
+type batch[T any] struct {
+	items []T
+	ends  ends
+}
 
-// Do brings one item, and returns when the commit call that had it has
-// returned. An item that was brought before another one's Do was called is not
-// committed after it.
+// The ends of a batch's stages.
+type ends struct{ synced, done chan struct{} }
+
+// NewBatcher returns a Batcher. begin begins a batch, under the turn.
+func NewBatcher[T any](begin func() Stages[T]) *Batcher[T] {
+	closed := make(chan struct{})
+	close(closed)
+	return &Batcher[T]{begin: begin, arrived: make(chan struct{}, 1), last: &ends{closed, closed}}
+}
+
+// Do brings one item, and returns when its batch has been published. An item
+// that was brought before another one's Do was called is not added after it.
 func (b *Batcher[T]) Do(item T) { b.Put(item)() }
 
-// Put brings one item as Do does, but returns as soon as the item has its place
-// in the next batch, behind all that were brought before. The function that it
-// returns waits as Do does. It must be called, once and at once: the commit may
-// depend on it, and other items may be in the same batch.
+// Put brings one item as Do does, but returns as soon as the item has its place,
+// behind all that were brought before. The function that it returns waits as Do
+// does. It must be called, once and at once: the batch may depend on it, and
+// other items may be in the same batch.
 func (b *Batcher[T]) Put(item T) (wait func()) {
 	b.mu.Lock()
 	mine := b.next
 	first := mine == nil
 	if first {
-		mine = &batch[T]{done: make(chan struct{})}
+		mine = &batch[T]{ends: ends{make(chan struct{}), make(chan struct{})}}
 		b.next = mine
 	}
 	mine.items = append(mine.items, item)
 	b.mu.Unlock()
-	if !first {
-		return func() { <-mine.done }
+	if first {
+		return func() { b.run(mine) }
 	}
-	return func() { b.run(mine) }
+	select {
+	case b.arrived <- struct{}{}:
+	default:
+	}
+	return func() { <-mine.ends.done }
 }
 
-// run commits the next batch, which is mine.
+// run takes the next batch, which is mine, through its stages. Whatever panics
+// in them holds up no other batch.
 func (b *Batcher[T]) run(mine *batch[T]) {
+	defer close(mine.ends.done)
+	stages, before := b.gather(mine)
+	b.sync(mine, stages)
+	<-before.done
+	stages.Publish()
+}
+
+// gather adds the batch's items until the batch before is synced.
+func (b *Batcher[T]) gather(mine *batch[T]) (stages Stages[T], before *ends) {
 	b.turn.Lock()
 	defer b.turn.Unlock()
-	b.mu.Lock()
-	b.next = nil
-	b.mu.Unlock()
-	defer close(mine.done)
-	b.commit(mine.items)
+	before, b.last = b.last, &mine.ends
+	gathered := false
+	defer func() {
+		if !gathered { // a panic
+			b.take(mine, 0, true)
+			close(mine.ends.synced)
+		}
+	}()
+	stages = b.begin()
+	added := 0
+	for waiting := true; waiting; {
+		items := b.take(mine, added, false)
+		stages.Add(items)
+		added += len(items)
+		select {
+		case <-before.synced:
+			waiting = false
+		case <-b.arrived:
+		}
+	}
+	stages.Add(b.take(mine, added, true))
+	stages.Close()
+	gathered = true
+	return stages, before
 }
 
-// Alone calls f while no commit runs.
+// take returns the batch's items from one on. No more come when they are the
+// last.
+func (b *Batcher[T]) take(mine *batch[T], from int, last bool) []T {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if last {
+		b.next = nil
+	}
+	return mine.items[from:]
+}
+
+func (b *Batcher[T]) sync(mine *batch[T], stages Stages[T]) {
+	defer close(mine.ends.synced)
+	stages.Sync()
+}
+
+// Alone calls f while no batch is in any stage.
 func (b *Batcher[T]) Alone(f func()) {
 	b.turn.Lock()
 	defer b.turn.Unlock()
+	<-b.last.done
 	f()
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/restante/restante/pool"
 )
@@ -15,17 +16,31 @@ import (
 // ErrSize is returned for a payload that is empty or larger than [MaxPayload].
 var ErrSize = errors.New("record is empty or too large")
 
-// A Log is one file that records are added to. [Log.Add] and [Log.Commit] are
-// for one goroutine at a time; reading goes on meanwhile. A [Writer] is a Log
-// for many goroutines.
+// A Log is one file that records are added to. Adding is for one goroutine at a
+// time, and so is committing; both may go on at the same time, as may reading
+// and [Log.Extend]. A [Writer] is a Log for many goroutines.
 type Log struct {
 	*Reader
-	f      File
-	end    int64  // the end of the last record that is on stable storage
-	buf    []byte // what Add brought and is not yet written; it goes to end + flushed
-	flush  int64  // octets behind end that are written and not yet synced
-	err    error  // what failed since the last Commit
-	failed error  // latched: no more writes
+	fs   Opener
+	path string
+	f    File
+
+	// Used by whoever adds.
+	gathering *Pending // nil while nothing is added
+	next      int64    // where the next record goes
+	seen      int      // cuts that next takes into account
+
+	mu     sync.Mutex // guards what follows; held for moments
+	end    int64      // the end of the last record on stable storage
+	cuts   int        // how often records that had no space were cut off
+	cut    error      // why they were
+	failed error      // latched: no more writes
+	spare  []byte     // a buffer to gather in
+
+	roomMu sync.Mutex // guards what follows, and writes behind room
+	room   int64      // the file's size, as far as nothing but zeros is behind the records
+	sealed bool       // no more is added
+	zeros  File       // what Extend writes with
 }
 
 // Open opens a file and makes it when there is none, its name durable. It calls
@@ -39,6 +54,9 @@ func Open(fs Opener, path string, from int64, visit func(offset int64, payload [
 		return nil, Result{}, Full(err)
 	}
 	l, res, err := open(f, size, from, visit)
+	if err == nil {
+		l.fs, l.path = fs, path
+	}
 	if err == nil && size <= HeaderSize {
 		err = fs.SyncDir(filepath.Dir(path))
 	}
@@ -70,13 +88,14 @@ func open(f File, size, from int64, visit func(offset int64, payload []byte) err
 		if err := f.Truncate(res.End); err != nil {
 			return nil, res, err
 		}
+		size = res.End
 	}
 	if res.Torn || res.End > from {
 		if err := rewrite(f, from, res.End); err != nil {
 			return nil, res, err
 		}
 	}
-	return &Log{Reader: r, f: f, end: res.End}, res, nil
+	return &Log{Reader: r, f: f, end: res.End, next: res.End, room: max(size, res.End)}, res, nil
 }
 
 // rewriteMost is how much of a file's end is written anew at most. What was
@@ -117,18 +136,41 @@ func start(f File) (*Reader, error) {
 	return &Reader{r: f, salt: s}, nil
 }
 
-// flushSize is the most that Add gathers before it writes.
+// flushSize is how much is written between two syncs at most.
 const flushSize = 8 << 20
 
 // End returns where the last record on stable storage ends.
-func (l *Log) End() int64 { return l.end }
+func (l *Log) End() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end
+}
 
-// Failed returns the error that [Log.Commit] latched, or nil.
-func (l *Log) Failed() error { return l.failed }
+// Next returns where the next record goes, if all that were added get there. It
+// is for whoever adds.
+func (l *Log) Next() int64 { return l.next }
+
+// Failed returns the error that a commit latched, or nil.
+func (l *Log) Failed() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
+}
+
+// A Pending is records on their way to stable storage.
+type Pending struct {
+	log      *Log
+	from, to int64  // where they stand
+	buf      []byte // what is not written yet
+	cuts     int    // of the log when the first was added
+	err      error  // of writing them
+	cut      bool   // it was for lack of space
+}
 
 // Add adds a record, its payload given in parts, and returns its offset. It is
-// on stable storage once [Log.Commit] has returned without error. It returns
-// [ErrSize] for a payload that can't be a record's.
+// on stable storage once [Log.Commit] has returned without error, or
+// [Pending.Commit] of what [Log.Take] returned. It returns [ErrSize] for a
+// payload that can't be a record's.
 func (l *Log) Add(parts ...[]byte) (offset int64, err error) {
 	size := 0
 	for _, p := range parts {
@@ -137,62 +179,168 @@ func (l *Log) Add(parts ...[]byte) (offset int64, err error) {
 	if size == 0 || size > MaxPayload {
 		return 0, ErrSize
 	}
-	offset = l.end + l.flush + int64(len(l.buf))
-	l.buf = l.salt.appendRecord(l.buf, offset, parts...)
-	if len(l.buf) >= flushSize {
-		l.write()
+	if l.gathering == nil {
+		l.gathering = l.begin()
+	}
+	p := l.gathering
+	offset = p.to
+	p.buf = l.salt.appendRecord(p.buf, offset, parts...)
+	p.to += Overhead + int64(size)
+	l.next = p.to
+	if len(p.buf) >= flushSize && p.from == l.End() {
+		buf := p.buf[:0]
+		p.write()
+		p.buf = buf
 	}
 	return offset, nil
 }
 
-// write writes what Add gathered, and keeps the first error for Commit.
-func (l *Log) write() {
-	if l.err == nil && l.failed == nil {
-		l.err = writeAll(l.f, l.buf, l.end+l.flush)
+func (l *Log) begin() *Pending {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen != l.cuts {
+		l.seen, l.next = l.cuts, l.end
 	}
-	l.flush += int64(len(l.buf))
-	l.buf = l.buf[:0]
+	p := &Pending{log: l, from: l.next, to: l.next, cuts: l.cuts, buf: l.spare[:0]}
+	l.spare = nil
+	return p
 }
 
-// Commit brings all records added since the last Commit to stable storage, in
-// one sync. On error none of them counts:
+// Take returns the records added since it was last called, which must be
+// committed before later ones are. More may be added meanwhile.
+func (l *Log) Take() *Pending {
+	p := l.gathering
+	l.gathering = nil
+	if p == nil {
+		p = &Pending{log: l, from: l.next, to: l.next}
+	}
+	return p
+}
+
+// Commit is [Pending.Commit] for all records added since it was last called.
+func (l *Log) Commit() error { return l.Take().Commit() }
+
+// End returns where the last one ends.
+func (p *Pending) End() int64 { return p.to }
+
+// write brings what Add gathered to stable storage, and keeps the first error
+// for Commit. There is never much that is written and not synced.
+func (p *Pending) write() {
+	if p.err == nil {
+		p.err = p.log.Failed()
+	}
+	for len(p.buf) > 0 && p.err == nil {
+		octets := p.buf[:min(len(p.buf), flushSize)]
+		p.err = p.log.put(octets, p.to-int64(len(p.buf)))
+		p.cut = full(p.err)
+		if p.err == nil {
+			p.err = p.log.f.Sync()
+		}
+		p.buf = p.buf[len(octets):]
+	}
+}
+
+// put writes octets where a record goes. What lies behind the zeros waits for
+// those that are being written.
+func (l *Log) put(octets []byte, at int64) error {
+	to := at + int64(len(octets))
+	l.roomMu.Lock()
+	if to <= l.room {
+		l.roomMu.Unlock()
+	} else {
+		defer l.roomMu.Unlock()
+		l.room = to
+	}
+	return writeAll(l.f, octets, at)
+}
+
+// Commit brings the records to stable storage, in one sync unless they are many
+// megabytes. On error none of
+// them counts:
 //
-//   - [pool.ErrDiskFull]: no space. What was written is cut off again, and
-//     adding may be tried again later.
+//   - [pool.ErrDiskFull]: no space, for these or for some before them. What was
+//     written is cut off again, and adding may be tried again later.
 //   - [pool.ErrReadOnly]: writing or syncing failed, now or earlier. What
 //     became of these records shows when the file is opened again. The sync is
 //     never tried again, since a second one may succeed without the octets of
 //     the first.
-func (l *Log) Commit() error {
-	l.write()
-	size, err := l.flush, l.err
-	l.flush, l.err = 0, nil
-	if cap(l.buf) > flushSize*2 {
-		l.buf = nil
+func (p *Pending) Commit() error {
+	l := p.log
+	if p.from == p.to {
+		return l.Failed()
 	}
+	l.mu.Lock()
+	failed, cut := l.failed, l.cut
+	doomed := p.cuts != l.cuts
+	l.mu.Unlock()
 	switch {
-	case l.failed != nil:
-		return l.failed
-	case size == 0:
-		return nil
-	case err == nil:
-		if err = l.f.Sync(); err == nil {
-			l.end += size
-			return nil
-		}
-	case full(err):
-		cut := l.f.Truncate(l.end)
-		if cut == nil {
-			return fmt.Errorf("%w: %w", pool.ErrDiskFull, err)
-		}
-		err = errors.Join(err, cut)
+	case failed != nil:
+		return failed
+	case doomed: // records before these are not there
+		return cut
 	}
+	all := p.buf[:0]
+	p.write()
+	switch {
+	case p.err == nil:
+		l.settle(p.to, all)
+		return nil
+	case p.cut:
+		err := l.truncate(p.from)
+		if err == nil { // or what was cut off might come back, with numbers that others have by then
+			err = l.f.Sync()
+		}
+		if err == nil {
+			return l.noSpace(p.err)
+		}
+		p.err = errors.Join(p.err, err)
+	}
+	return l.fail(p.err)
+}
+
+// settle notes that all records up to an offset are on stable storage. The
+// buffer may be used again.
+func (l *Log) settle(end int64, buf []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.end = end
+	if cap(buf) <= 2*flushSize {
+		l.spare = buf
+	}
+}
+
+// noSpace notes that records were cut off.
+func (l *Log) noSpace(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cuts++
+	l.cut = fmt.Errorf("%w: %w", pool.ErrDiskFull, err)
+	return l.cut
+}
+
+func (l *Log) fail(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.failed = fmt.Errorf("%w: %w", pool.ErrReadOnly, err)
 	return l.failed
 }
 
-// Close closes the file. Records added since the last Commit are lost.
-func (l *Log) Close() error { return l.f.Close() }
+// truncate cuts the file off.
+func (l *Log) truncate(size int64) error {
+	l.roomMu.Lock()
+	defer l.roomMu.Unlock()
+	if err := l.f.Truncate(size); err != nil {
+		return err
+	}
+	l.room = size
+	return nil
+}
+
+// Close closes the file. Records that were not committed are lost.
+func (l *Log) Close() error {
+	err := l.Seal()
+	return errors.Join(err, l.f.Close())
+}
 
 // writeAll writes all of b at offset or returns an error.
 func writeAll(f File, b []byte, offset int64) error {

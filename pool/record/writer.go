@@ -28,7 +28,7 @@ type addition struct {
 // NewWriter returns a Writer that owns the log.
 func NewWriter(log *Log) *Writer {
 	w := &Writer{log: log}
-	w.batcher = NewBatcher(w.commit)
+	w.batcher = NewBatcher(func() Stages[*addition] { return &writing{log: log} })
 	return w
 }
 
@@ -60,18 +60,32 @@ func (w *Writer) Append(ctx context.Context, parts ...[]byte) (offset int64, err
 	return a.offset, a.err
 }
 
-func (w *Writer) commit(batch []*addition) {
+// A writing is one batch of additions.
+type writing struct {
+	log       *Log
+	additions []*addition
+	pending   *Pending
+}
+
+func (w *writing) Add(batch []*addition) {
 	for _, a := range batch {
 		a.offset, a.err = w.log.Add(a.parts...)
 	}
-	if err := w.log.Commit(); err != nil {
-		for _, a := range batch {
-			if a.err == nil {
-				a.err = err
-			}
+	w.additions = append(w.additions, batch...)
+}
+
+func (w *writing) Close() { w.pending = w.log.Take() }
+
+func (w *writing) Sync() {
+	err := w.pending.Commit()
+	for _, a := range w.additions {
+		if a.err == nil {
+			a.err = err
 		}
 	}
 }
+
+func (w *writing) Publish() {}
 
 // Read returns the payload of the record at offset, having checked it, as
 // [Reader.Read] does.

@@ -1,0 +1,188 @@
+package disk
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
+)
+
+// A tape notes what goes to the segments: the octets written before each sync.
+type tape struct {
+	record.OS
+
+	mu      sync.Mutex
+	batches []int64
+	written int64 // since the last sync
+}
+
+func (t *tape) OpenFile(path string, flag int) (record.File, int64, error) {
+	f, size, err := t.OS.OpenFile(path, flag)
+	if err == nil && strings.HasSuffix(path, ".seg") {
+		f = taped{f, t}
+	}
+	return f, size, err
+}
+
+// take returns the batches since it was last called.
+func (t *tape) take() []int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := t.batches
+	t.batches = nil
+	return out
+}
+
+type taped struct {
+	record.File
+	tape *tape
+}
+
+func (f taped) WriteAt(b []byte, offset int64) (int, error) {
+	f.tape.mu.Lock()
+	f.tape.written += int64(len(b))
+	f.tape.mu.Unlock()
+	return f.File.WriteAt(b, offset)
+}
+
+func (f taped) Sync() error {
+	f.tape.mu.Lock()
+	f.tape.batches = append(f.tape.batches, f.tape.written)
+	f.tape.written = 0
+	f.tape.mu.Unlock()
+	return f.File.Sync()
+}
+
+// A plain is a program that does nothing but write and sync to a file.
+type plain struct {
+	file record.File
+	end  int64
+}
+
+func (p *plain) run(b *testing.B, batches []int64) time.Duration {
+	octets := bytes.Repeat([]byte("plain octets.\r\n"), 1<<16)
+	start := time.Now()
+	for _, size := range batches {
+		for size > 0 {
+			n := min(size, int64(len(octets)))
+			if _, err := p.file.WriteAt(octets[:n], p.end); err != nil {
+				b.Fatal(err)
+			}
+			p.end, size = p.end+n, size-n
+		}
+		if err := p.file.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return time.Since(start)
+}
+
+// Durable appends, as a share of what the same disk gives, in turns, to a plain
+// program that writes the same octets in the same batches and syncs each.
+func BenchmarkStore_Append(b *testing.B) {
+	for _, size := range []int{2, 16} {
+		for _, writers := range []int{1, 16, 256} {
+			b.Run(fmt.Sprintf("%dKiB/writers=%d", size, writers), func(b *testing.B) {
+				appendBesidePlain(b, size<<10, writers)
+			})
+		}
+	}
+}
+
+func appendBesidePlain(b *testing.B, size, writers int) {
+	dir := b.TempDir()
+	tape := new(tape)
+	s := speedStore(b, filepath.Join(dir, "store"), Options{Files: tape})
+	file, _, err := record.OS{}.OpenFile(filepath.Join(dir, "plain"), os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = file.Close() })
+	p := plain{file: file}
+	articles := newPress(size)
+	const turn = 10_000
+	tape.take()
+	var took, plainly time.Duration
+	batches := 0
+	b.SetBytes(int64(size))
+	b.ResetTimer()
+	for left := b.N; left > 0; left -= turn {
+		start := time.Now()
+		articles.appendAll(b, s, writers, min(left, turn))
+		took += time.Since(start)
+		b.StopTimer()
+		same := tape.take()
+		batches += len(same)
+		plainly += p.run(b, same)
+		b.StartTimer()
+	}
+	b.StopTimer()
+	b.ReportMetric(100*plainly.Seconds()/took.Seconds(), "%-of-plain")
+	b.ReportMetric(float64(b.N)/float64(batches), "articles/sync")
+}
+
+// speedStore opens a store with one group, closed after the benchmark.
+func speedStore(b *testing.B, dir string, o Options) *Store {
+	o.ServerName = "news.example"
+	s := mustOpen(b, dir, o)
+	b.Cleanup(func() { mustClose(b, s) })
+	if err := s.SetGroup(b.Context(), pool.GroupInfo{Name: "misc.test", Posting: pool.PostingAllowed}); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// A press makes articles of one size.
+type press struct {
+	made atomic.Int64
+	body []byte
+}
+
+func newPress(size int) *press {
+	const line = "Some seventy octets a line is what people write, and some words more.\r\n"
+	return &press{body: bytes.Repeat([]byte(line), max(1, (size-500)/len(line)))}
+}
+
+func speedID(n int64) pool.MessageID {
+	return pool.MessageID(fmt.Sprintf("<%012d.speed@bench.example>", n))
+}
+
+func (p *press) article() *pool.Article {
+	id := speedID(p.made.Add(1))
+	head := "Path: bench.example!not-for-mail\r\nFrom: Some Body <somebody@bench.example>\r\nNewsgroups: misc.test\r\n" +
+		"Subject: An article of a benchmark\r\nDate: Mon, 02 Jan 2006 15:04:05 +0000\r\nMessage-ID: " + string(id) + "\r\n" +
+		"References: <first@bench.example> <second@bench.example>\r\nContent-Type: text/plain; charset=UTF-8\r\n"
+	return &pool.Article{
+		ID: id, Groups: []pool.Group{"misc.test"}, Arrived: time.Now(), Head: []byte(head), Body: p.body,
+		Overview: pool.Overview{
+			Subject: "An article of a benchmark", From: "Some Body <somebody@bench.example>", Date: "Mon, 02 Jan 2006 15:04:05 +0000",
+			References: "<first@bench.example> <second@bench.example>", Bytes: len(head) + 2 + len(p.body), Lines: 20,
+		},
+	}
+}
+
+// appendAll appends n articles from that many goroutines.
+func (p *press) appendAll(b *testing.B, s *Store, writers, n int) {
+	var left atomic.Int64
+	left.Store(int64(n))
+	var group sync.WaitGroup
+	for range writers {
+		group.Go(func() {
+			for left.Add(-1) >= 0 {
+				if _, err := s.Append(b.Context(), p.article()); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
