@@ -29,7 +29,7 @@ type Config struct {
 	Groups []Group `toml:"group" reload:"yes"`
 
 	Distributions []Distribution `toml:"distribution"`
-	Peers         []Peer         `toml:"peer"`
+	Peers         []Peer         `toml:"peer" reload:"yes"`
 }
 
 // Listen is the addresses served.
@@ -109,14 +109,35 @@ type Distribution struct {
 	Weight      int    `toml:"weight"` // the heaviest suggestion is taken; 0
 }
 
-// Peer is one server that may feed articles here. It must have all the marks
-// given, and at least one.
+// Peer is one server that may feed articles here, is fed from here, or both. To
+// feed it must have all the marks given, and at least one.
 type Peer struct {
 	Name        string   `toml:"name"`
 	Addresses   []string `toml:"addresses"`   // networks or addresses that it comes from
 	Certificate string   `toml:"certificate"` // "sha256:" and the SHA-256 of its TLS certificate in hexadecimal
 	Groups      string   `toml:"groups"`      // wildmat of the groups that it may feed; "*"
 	Path        string   `toml:"path"`        // its identity in Path; its name
+	User        string   `toml:"user"`        // what it logs in as, over TLS or from this machine; ""
+	Password    string   `toml:"password"`    // file whose first line is its password then, relative to the file; ""
+	Feed        *Feed    `toml:"feed"`        // how it is fed; none
+}
+
+// Feed is how a peer is fed.
+type Feed struct {
+	Address     string   `toml:"address"`     // host:port
+	Security    string   `toml:"security"`    // tls: from the first octet on; starttls; or none; "tls"
+	Authority   string   `toml:"authority"`   // PEM file of the authorities that its certificate may be from, relative to the file; "", the system's
+	User        string   `toml:"user"`        // what to log in as; ""
+	Password    string   `toml:"password"`    // file whose first line is the password, relative to the file; ""
+	Groups      string   `toml:"groups"`      // wildmat of the groups it is fed, '@' in front of those whose articles are never sent; "*,!control,!control.*"
+	Exclude     []string `toml:"exclude"`     // what passed one of these servers, by Path, is not sent
+	Size        int      `toml:"size"`        // octets of the largest article sent, 0 for any; 0
+	Connections int      `toml:"connections"` // at a time; 1
+	Window      int      `toml:"window"`      // articles offered ahead of the replies; 64
+	TakeThis    bool     `toml:"takethis"`    // send without asking first; false
+	Delay       Duration `toml:"delay"`       // how long an article is kept before it is offered; 0s
+	Backlog     Duration `toml:"backlog"`     // what arrived longer ago is not sent any more, 0s for all that is kept; 0s
+	Backfill    bool     `toml:"backfill"`    // send also what was here before the peer was; false
 }
 
 // A Duration is a time.Duration written as "168h" or "5m".
@@ -184,7 +205,14 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	for _, name := range []*string{&c.Data, &c.TLS.Certificate, &c.TLS.Key} {
+	names := []*string{&c.Data, &c.TLS.Certificate, &c.TLS.Key}
+	for i := range c.Peers {
+		names = append(names, &c.Peers[i].Password)
+		if feed := c.Peers[i].Feed; feed != nil {
+			names = append(names, &feed.Authority, &feed.Password)
+		}
+	}
+	for _, name := range names {
 		if *name != "" && !filepath.IsAbs(*name) {
 			*name = filepath.Join(filepath.Dir(path), *name)
 		}
@@ -212,6 +240,9 @@ func Parse(text []byte) (Config, error) {
 		}
 		if p.Path == "" {
 			p.Path = p.Name
+		}
+		if p.Feed != nil {
+			p.Feed.fill()
 		}
 	}
 	if problems := check(c, where); len(problems) > 0 {

@@ -59,10 +59,16 @@ func TestTemplate_namesEveryKeyUnderAComment(t *testing.T) {
 // inAnExample says whether a key is in the file as a comment, in the table that
 // it belongs to.
 func inAnExample(text, key string) bool {
-	table, name, inTable := strings.Cut(key, ".")
-	at := strings.Index(text, "[["+table+"]]\n")
-	if at < 0 || !inTable {
-		return at >= 0
+	table, name := "", key
+	if dot := strings.LastIndexByte(key, '.'); dot >= 0 {
+		table, name = key[:dot], key[dot+1:]
+	}
+	if table == "" || strings.Contains(text, "["+key+"]") {
+		return strings.Contains(text, "["+key+"]")
+	}
+	at := strings.Index(text, "["+table+"]")
+	if at < 0 {
+		return false
 	}
 	rest, _, _ := strings.Cut(text[at:], "\n\n")
 	return regexp.MustCompile(`(?m)^# ` + regexp.QuoteMeta(name) + ` *= `).MatchString(rest)
@@ -245,4 +251,30 @@ func TestTemplate_saysWhatAReloadTakes(t *testing.T) {
 		}
 	}
 	look(reflect.TypeFor[Config](), "")
+}
+
+func TestParse_peersThatAreFed(t *testing.T) {
+	c, err := Parse([]byte("domain = \"gw.example\"\n[[peer]]\nname = \"a.example\"\n[peer.feed]\naddress = \"a.example:563\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Feed{Address: "a.example:563", Security: "tls", Groups: "*,!control,!control.*", Connections: 1, Window: 64}
+	if diff := cmp.Diff(want, c.Peers[0].Feed); diff != "" {
+		t.Error(diff)
+	}
+	for line, sentence := range map[string]string{
+		`address = "a.example"`:                                                    "not an address with a port",
+		"address = \"a.example:119\"\nsecurity = \"ssl\"":                          `unknown: write "tls", "starttls" or "none"`,
+		"address = \"a.example:119\"\nuser = \"me\"":                               "has no password",
+		"address = \"a.example:119\"\nsecurity = \"none\"\nauthority = \"ca.pem\"": "does nothing without TLS",
+		"address = \"a.example:119\"\ngroups = \"!@a\"":                            "not a wildmat",
+		"address = \"a.example:119\"\nwindow = 5000":                               "out of bounds",
+		"address = \"a.example:119\"\ndelay = \"-1s\"":                             "is negative",
+		"address = \"a.example:119\"\nconections = 2":                              "did you mean peer.feed.connections?",
+	} {
+		_, err := Parse([]byte("domain = \"gw.example\"\n[[peer]]\nname = \"a.example\"\n[peer.feed]\n" + line + "\n"))
+		if err == nil || !strings.Contains(err.Error(), sentence) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
 }

@@ -73,40 +73,6 @@ func isWildmat(s string) bool {
 	return true
 }
 
-// peers checks who may feed.
-func (c *checker) peers(all []Peer) {
-	identity := regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$`)
-	seen := make(map[string]bool)
-	for i, p := range all {
-		key := fmt.Sprintf("peer.%d", i)
-		switch {
-		case p.Name == "":
-			c.say(key, `has no name: write the peer's own in Path, like name = "news.example.net"`)
-		case seen[p.Name]:
-			c.say(key+".name", "written twice: remove one of the two [[peer]] tables")
-		case !identity.MatchString(p.Path):
-			c.say(key+".path", `not a name in Path: write a host name, like "news.example.net"`)
-		}
-		seen[p.Name] = true
-		if len(p.Addresses) == 0 && p.Certificate == "" {
-			c.say(key, `nobody would be this peer: write addresses = ["192.0.2.7"], or its certificate, or both`)
-		}
-		for _, a := range p.Addresses {
-			if _, err := ParsePrefix(a); err != nil {
-				c.say(key+".addresses", `not an address or network: write ones like "192.0.2.7", "192.0.2.0/24" or "2001:db8::/32"`)
-			}
-		}
-		if p.Certificate != "" {
-			if _, err := ParseFingerprint(p.Certificate); err != nil {
-				c.say(key+".certificate", `write "sha256:" and the 64 hexadecimal digits of the certificate's SHA-256`)
-			}
-		}
-		if !isWildmat(p.Groups) {
-			c.say(key+".groups", `not a wildmat: write patterns like "*,!local.*"`)
-		}
-	}
-}
-
 // ParsePrefix reads a network, or one address as a network of its own.
 func ParsePrefix(s string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(s); err == nil {

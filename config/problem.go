@@ -73,7 +73,7 @@ func knownKeys(t reflect.Type, prefix string) []string {
 		key := prefix + field.Tag.Get("toml")
 		keys = append(keys, key)
 		inner := field.Type
-		if inner.Kind() == reflect.Slice {
+		if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer {
 			inner = inner.Elem()
 		}
 		if inner.Kind() == reflect.Struct {

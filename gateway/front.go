@@ -91,16 +91,24 @@ var _ session.Feeds = feeds{}
 // Feed implements [session.Feeds].
 func (f feeds) Feed(conn net.Conn) session.Feed {
 	if found := f.Desk.Feed(conn); found != nil {
-		return feed{found}
+		return incoming{found}
 	}
 	return nil
 }
 
-// A feed is one peer's feed as a session sees it.
-type feed struct{ *peer.Feed }
+// Login implements [session.Feeds].
+func (f feeds) Login(conn net.Conn, user, password string) session.Feed {
+	if found := f.Desk.Login(conn, user, password); found != nil {
+		return incoming{found}
+	}
+	return nil
+}
+
+// incoming is one peer's feed as a session sees it.
+type incoming struct{ *peer.Feed }
 
 // Offer implements [session.Feed].
-func (f feed) Offer(ctx context.Context, id pool.MessageID) error {
+func (f incoming) Offer(ctx context.Context, id pool.MessageID) error {
 	err := f.Feed.Offer(ctx, id)
 	if errors.Is(err, peer.ErrInFlight) {
 		return fmt.Errorf("%w: %w", session.ErrInFlight, err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/certs"
+	"github.com/restante/restante/gateway/feed"
 	"github.com/restante/restante/gateway/keyring"
 	"github.com/restante/restante/gateway/office"
 	"github.com/restante/restante/gateway/peer"
@@ -41,6 +42,7 @@ type Settings struct {
 	Distributions []Distribution
 
 	Peers  []peer.Peer   // who may feed
+	Feeds  []feed.Peer   // who is fed
 	Cutoff time.Duration // what peers bring is refused when it is older
 
 	MayLogin   func(net.Conn) bool // whether a passphrase may cross that connection
@@ -77,6 +79,7 @@ type Gateway struct {
 	releaser *batch.Releaser
 	sessions *session.Server
 	peers    *peer.Desk
+	feeds    *feed.Feeds
 
 	refusedPosts atomic.Int64  // since the last round, for a fault of ours
 	certs        *certs.Source // nil without TLS
@@ -137,6 +140,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Own: []pool.Group{s.PoolGroup, batch.Manifest, keysGroup, office.Reply, office.Inbox, office.Sent},
 	})
 	desk := g.office(s)
+	g.feeds = feed.New(filepath.Join(s.Data, "feeds"), g.store, s.Feeds, s.Logger)
 	options := session.Options{
 		Store: g.store, Office: desk, Pickup: window{g.keys, desk.Office},
 		Name: s.Domain, Version: s.Version,

@@ -91,9 +91,11 @@ func demoSettings(folder string) (gateway.Settings, error) {
 		{Name: "restante.cards", Description: "Contact cards: follow up to write to their owner", Posting: "y"},
 		{Name: "misc.test", Description: "Try things out", Posting: "y"},
 	}
-	s := settings(conf, zerolog.Nop())
-	err := keyring.Create(gateway.KeyDir(s.Data))
-	return s, err
+	s, err := settings(conf, zerolog.Nop())
+	if err != nil {
+		return gateway.Settings{}, err
+	}
+	return s, keyring.Create(gateway.KeyDir(s.Data))
 }
 
 // play tells the story and, unless it is all that was asked for, says how to

@@ -57,7 +57,12 @@ func (r *reloader) reload(ctx context.Context, g *gateway.Gateway) {
 	if conf.TLS.On() != r.conf.TLS.On() {
 		r.log.Warn().Str("key", "tls").Msg("turning TLS on or off needs a restart")
 	}
-	if err := g.Reload(ctx, settings(conf, r.log)); err != nil {
+	s, err := settings(conf, r.log)
+	if err != nil {
+		r.log.Error().Err(err).Msg("configuration not reloaded, everything stays as it was")
+		return
+	}
+	if err := g.Reload(ctx, s); err != nil {
 		r.log.Error().Err(err).Msg("part of the configuration could not be taken over and stays as it was")
 		return
 	}

@@ -75,12 +75,16 @@ func TestServe_reloadsOnSignal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s, err := settings(conf, log)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	signals := make(chan os.Signal)
 	ready, done := make(chan net.Addr, 1), make(chan error, 1)
 	go func() {
 		again := &reloader{path: path, conf: conf, log: log, signals: signals}
-		done <- serve(ctx, addressesOf(conf), settings(conf, log), again, func(a net.Addr) { ready <- a })
+		done <- serve(ctx, addressesOf(conf), s, again, func(a net.Addr) { ready <- a })
 	}()
 	reader, err := textproto.Dial("tcp", (<-ready).String())
 	if err != nil {

@@ -41,11 +41,15 @@ of JSON an event, and never a name, an address or a Message-ID.`,
 		if err != nil {
 			return err
 		}
+		s, err := settings(conf, log)
+		if err != nil {
+			return err
+		}
 		hup := make(chan os.Signal, 1)
 		signal.Notify(hup, syscall.SIGHUP)
 		defer signal.Stop(hup)
 		again := &reloader{path: *path, conf: conf, log: log, signals: hup}
-		return serve(c.Context(), addressesOf(conf), settings(conf, log), again, func(net.Addr) {})
+		return serve(c.Context(), addressesOf(conf), s, again, func(net.Addr) {})
 	}
 	return c
 }

@@ -12,14 +12,17 @@ import (
 	"github.com/restante/restante/gateway"
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/certs"
-	"github.com/restante/restante/gateway/nntp"
-	"github.com/restante/restante/gateway/peer"
 	"github.com/restante/restante/gateway/session"
 	"github.com/restante/restante/pool"
 )
 
-// settings makes of a checked configuration what a gateway is made from.
-func settings(c config.Config, log zerolog.Logger) gateway.Settings {
+// settings makes of a checked configuration what a gateway is made from. It
+// reads the files that the configuration names for peers.
+func settings(c config.Config, log zerolog.Logger) (gateway.Settings, error) {
+	feeders, fed, err := peers(c.Peers)
+	if err != nil {
+		return gateway.Settings{}, err
+	}
 	distributions := make([]gateway.Distribution, len(c.Distributions))
 	for i, d := range c.Distributions {
 		distributions[i] = gateway.Distribution(d)
@@ -56,7 +59,8 @@ func settings(c config.Config, log zerolog.Logger) gateway.Settings {
 		Groups:        groups,
 		Moderators:    moderators,
 		Distributions: distributions,
-		Peers:         peers(c.Peers),
+		Peers:         feeders,
+		Feeds:         fed,
 		Cutoff:        time.Duration(c.Limits.Cutoff),
 		MayLogin:      mayLogin(c.Login.Plaintext),
 		MinBits:       c.Login.MinBits,
@@ -74,7 +78,7 @@ func settings(c config.Config, log zerolog.Logger) gateway.Settings {
 		Limits:  limits(c.Limits),
 		Version: version(),
 		Logger:  log,
-	}
+	}, nil
 }
 
 // mayLogin says over which connections without TLS a passphrase may come. What
@@ -87,25 +91,6 @@ func mayLogin(policy string) func(net.Conn) bool {
 		remote, ok := conn.RemoteAddr().(*net.TCPAddr)
 		return ok && remote.IP.IsLoopback()
 	}
-}
-
-// peers makes of checked tables who may feed. What does not parse was refused
-// by the check; it stands for nothing here.
-func peers(all []config.Peer) []peer.Peer {
-	out := make([]peer.Peer, len(all))
-	for i, p := range all {
-		out[i] = peer.Peer{Name: p.Name, Path: p.Path}
-		out[i].Groups, _ = nntp.ParseWildmat(p.Groups)
-		for _, a := range p.Addresses {
-			if prefix, err := config.ParsePrefix(a); err == nil {
-				out[i].Addresses = append(out[i].Addresses, prefix)
-			}
-		}
-		if digest, err := config.ParseFingerprint(p.Certificate); err == nil {
-			out[i].Certificate = &digest
-		}
-	}
-	return out
 }
 
 func limits(l config.Limits) session.Limits {

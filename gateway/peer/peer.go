@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/restante/restante/gateway/nntp"
@@ -20,8 +21,10 @@ type Peer struct {
 	Name        string             // the operator's name for it
 	Addresses   []netip.Prefix     // where it may come from
 	Certificate *[sha256.Size]byte // SHA-256 of the TLS certificate that it shows
-	Groups      nntp.Wildmat       // what it may feed
-	Path        string             // its identity in Path
+	User        string             // what it logs in as; "" for one that need not
+	Password    string
+	Groups      nntp.Wildmat // what it may feed
+	Path        string       // its identity in Path
 }
 
 // Options are what a [Desk] is made of. Everything without a stated default
@@ -48,32 +51,52 @@ type Desk struct {
 	flight *flight
 	early  *early
 	ledger Ledger
+	peers  atomic.Pointer[[]Peer]
 }
 
 // New returns a desk. It starts nothing.
 func New(o Options) *Desk {
-	return &Desk{opts: o, flight: newFlight(), early: newEarly(o.Cutoff)}
+	d := &Desk{opts: o, flight: newFlight(), early: newEarly(o.Cutoff)}
+	d.SetPeers(o.Peers)
+	return d
 }
 
 // Ledger returns the desk's counters.
 func (d *Desk) Ledger() *Ledger { return &d.ledger }
 
+// SetPeers changes who may feed. Connections that are fed already go on.
+func (d *Desk) SetPeers(peers []Peer) { d.peers.Store(&peers) }
+
 // Feed returns the feed that conn's client may bring, or nil when it is no
 // peer. The feed must be closed.
 func (d *Desk) Feed(conn net.Conn) *Feed {
-	for i := range d.opts.Peers {
-		if p := &d.opts.Peers[i]; d.fits(p, conn) {
+	return d.find(func(p *Peer) bool {
+		return p.User == "" && (len(p.Addresses) > 0 || p.Certificate != nil) && d.fits(p, conn)
+	})
+}
+
+// Login returns the feed that conn's client may bring, now that it has said who
+// it is, or nil when it is no peer. The feed must be closed.
+func (d *Desk) Login(conn net.Conn, user, password string) *Feed {
+	said := sha256.Sum256([]byte(user + "\x00" + password))
+	return d.find(func(p *Peer) bool {
+		known := sha256.Sum256([]byte(p.User + "\x00" + p.Password))
+		return p.User != "" && p.Password != "" && subtle.ConstantTimeCompare(said[:], known[:]) == 1 && d.fits(p, conn)
+	})
+}
+
+func (d *Desk) find(is func(*Peer) bool) *Feed {
+	peers := *d.peers.Load()
+	for i := range peers {
+		if p := &peers[i]; is(p) {
 			return &Feed{desk: d, peer: p}
 		}
 	}
 	return nil
 }
 
-// fits says whether a connection has all marks of a peer.
+// fits says whether a connection has all marks of a peer but for its login.
 func (d *Desk) fits(p *Peer, conn net.Conn) bool {
-	if len(p.Addresses) == 0 && p.Certificate == nil {
-		return false
-	}
 	if p.Certificate != nil {
 		if d.opts.Certificate == nil {
 			return false

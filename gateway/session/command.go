@@ -123,7 +123,7 @@ func groupSelected(s *session) error {
 
 // loggedOut is needed by what may be done once only (RFC 4643, Section 2.2).
 func loggedOut(s *session) error {
-	if s.mailbox != nil {
+	if s.loggedIn() {
 		return errLoggedIn
 	}
 	return nil

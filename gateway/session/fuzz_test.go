@@ -26,7 +26,7 @@ func FuzzSession(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	opts := newOptions(f)
-	opts.Feeds, opts.Pickup = fakeFeeds{newFeed()}, new(fakePickup)
+	opts.Feeds, opts.Pickup = fakeFeeds{feed: newFeed()}, new(fakePickup)
 	status := regexp.MustCompile(`^[1-5]\d\d .+\r\n`)
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		ours, theirs := net.Pipe()

@@ -23,8 +23,16 @@ func (s *session) authinfoPass(ctx context.Context, req request) (response, erro
 	return s.login(ctx, handle, req.tail)
 }
 
-// login opens the mailbox of a handle and a passphrase.
+// login opens the mailbox of a handle and a passphrase, unless they are a
+// peer's.
 func (s *session) login(ctx context.Context, handle, passphrase string) (response, error) {
+	if s.opts.Feeds != nil {
+		if feed := s.opts.Feeds.Login(s.conn, handle, passphrase); feed != nil {
+			s.changeFeed(feed)
+			s.peer = true
+			return response{Reply: nntp.Reply{Code: nntp.CodeLoggedIn, Text: "Welcome, you may feed articles"}}, nil
+		}
+	}
 	mailbox, err := s.opts.Office.Login(ctx, handle, passphrase)
 	if err != nil {
 		return response{}, mailboxError{err}
@@ -40,3 +48,6 @@ func (s *session) refresh(ctx context.Context) error {
 	}
 	return nil
 }
+
+// loggedIn says whether the client has logged in, to a mailbox or as a peer.
+func (s *session) loggedIn() bool { return s.mailbox != nil || s.peer }

@@ -56,6 +56,10 @@ type Feeds interface {
 	// peer. conn is the connection as it is then: a *tls.Conn where TLS runs.
 	// The session closes the feed.
 	Feed(conn net.Conn) Feed
+
+	// Login returns the feed that conn's client may bring now that it has said
+	// that user and password, or nil when they are no peer's.
+	Login(conn net.Conn, user, password string) Feed
 }
 
 // A Feed is one connection's articles. One goroutine uses it, but for the

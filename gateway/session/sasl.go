@@ -106,7 +106,7 @@ func keepsMechanisms(s *session) error {
 	if err := mayLogin(s); err != nil {
 		return err
 	}
-	if s.mailbox != nil {
+	if s.loggedIn() {
 		return nil
 	}
 	return uncompressed(s)

@@ -42,6 +42,7 @@ type session struct {
 
 	feeding Feed     // what the client may feed, nil for nothing
 	asked   net.Conn // the connection for which feeding was looked up
+	peer    bool     // the client has logged in as a peer
 	stream  *stream  // nil while no replies are outstanding
 	gone    error    // why the session is over
 }

@@ -15,11 +15,16 @@ func (s *session) feed() Feed {
 	if s.opts.Feeds == nil || s.asked == s.conn {
 		return s.feeding
 	}
+	s.changeFeed(s.opts.Feeds.Feed(s.conn))
+	return s.feeding
+}
+
+// changeFeed lets the client feed something else from now on, or nothing.
+func (s *session) changeFeed(feed Feed) {
 	if s.feeding != nil {
 		s.feeding.Close()
 	}
-	s.asked, s.feeding = s.conn, s.opts.Feeds.Feed(s.conn)
-	return s.feeding
+	s.asked, s.feeding = s.conn, feed
 }
 
 // modeStream changes nothing: CHECK and TAKETHIS work without it (RFC 4644,

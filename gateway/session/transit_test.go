@@ -18,13 +18,23 @@ import (
 )
 
 // fakeFeeds lets everybody feed, but for those who come when none is set.
-type fakeFeeds struct{ feed *fakeFeed }
+type fakeFeeds struct {
+	feed    *fakeFeed
+	byLogin *fakeFeed // for a peer that must log in
+}
 
 func (f fakeFeeds) Feed(net.Conn) Feed {
 	if f.feed == nil {
 		return nil
 	}
 	return f.feed
+}
+
+func (f fakeFeeds) Login(_ net.Conn, user, password string) Feed {
+	if f.byLogin == nil || user != "peer.example" || password != "pass word" {
+		return nil
+	}
+	return f.byLogin
 }
 
 // A fakeFeed answers as errs says of each message-id.
@@ -89,7 +99,7 @@ func newFeed() *fakeFeed {
 }
 
 func feeding(feed *fakeFeed) func(*Options) {
-	return func(o *Options) { o.Feeds = fakeFeeds{feed} }
+	return func(o *Options) { o.Feeds = fakeFeeds{feed: feed} }
 }
 
 func dialFeed(t *testing.T, feed *fakeFeed) *client {
@@ -401,4 +411,14 @@ func TestLists_ofTheConfiguration(t *testing.T) {
 		o.Moderators, o.Distributions, o.DistribPats = []string{"misc.mod:mod@example.com"}, []string{"de\tGermany"}, []string{"10:de.*:de"}
 	})
 	play(t, []dialogue{{"503 when not kept", []string{"> LIST MODERATORS", "~503 ", "> LIST DISTRIBUTIONS", "~503 ", "> LIST DISTRIB.PATS", "~503 "}}}, nil)
+}
+
+// RFC 4643, Section 2.2: a peer may be known by its login. It has no mailbox.
+func TestAuthinfo_asAPeer(t *testing.T) {
+	play(t, []dialogue{{"", []string{
+		"> CHECK <a@x>", "~502 ",
+		"> AUTHINFO USER peer.example", "~381 ", "> AUTHINFO PASS pass word", "281 Welcome, you may feed articles",
+		"> CHECK <a@x>", "238 <a@x>", "> AUTHINFO USER peer.example", "~502 ",
+		"> GROUP restante.inbox", "~480 ",
+	}}}, func(o *Options) { o.Feeds = fakeFeeds{byLogin: newFeed()} })
 }

@@ -18,8 +18,8 @@ const module = "github.com/restante/restante/"
 // named by the start of their path.
 var rooms = map[string][]string{
 	"cmd/restanted": {
-		"config", "gateway", "gateway/batch", "gateway/certs", "gateway/keyring", "gateway/nntp", "gateway/peer",
-		"gateway/session", "crypto/...", "pool",
+		"config", "gateway", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/nntp", "gateway/peer",
+		"gateway/remote", "gateway/session", "crypto/...", "pool",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},
 	"cmd/restante": {
@@ -34,7 +34,12 @@ var rooms = map[string][]string{
 		"gateway/...", "pool", "pool/...", "crypto/...",
 		"github.com/rs/zerolog", "golang.org/x/sync/errgroup",
 	},
-	"gateway/nntp":    {"pool"},
+	"gateway/nntp":   {"pool"},
+	"gateway/remote": {"gateway/nntp"},
+	"gateway/feed": {
+		"gateway/nntp", "gateway/remote", "pool", "pool/article",
+		"github.com/rs/zerolog", "golang.org/x/sync/errgroup",
+	},
 	"gateway/inflate": {},
 	"gateway/certs":   {"github.com/rs/zerolog", "golang.org/x/crypto/acme"},
 	"gateway/session": {

@@ -1,0 +1,274 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/gateway/remote"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+)
+
+// A link is one connection to a peer that takes articles. It is for one
+// goroutine.
+type link struct {
+	peer      *Peer
+	queue     *queue
+	conn      *remote.Conn
+	streaming bool
+	wanted    []parcel // the peer has asked for these
+	asked     []parcel // offered, and not answered yet
+}
+
+// A parcel is a job with its article.
+type parcel struct {
+	job
+	article *pool.Stored
+}
+
+// open connects, and asks whether the peer streams (RFC 4644, Section 2.3).
+func (l *link) open(ctx context.Context) error {
+	conn, err := l.peer.Server.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	l.conn = conn
+	reply, err := conn.Send("MODE STREAM")
+	if err != nil {
+		return err
+	}
+	l.streaming = reply.Code == nntp.CodeStreaming
+	if !l.streaming && reply.Code == nntp.CodeUnavailable {
+		return &remote.Refused{Code: reply.Code}
+	}
+	return nil
+}
+
+// run feeds until there has been nothing to feed for a while, ctx ends, or
+// something fails. What was not answered is offered again by another link.
+func (l *link) run(ctx context.Context) error {
+	defer l.giveBack()
+	for ctx.Err() == nil {
+		within := l.peer.idle()
+		if len(l.wanted) > 0 {
+			within = 0
+		}
+		jobs, err := l.queue.take(ctx, l.peer.window(), within)
+		if err != nil {
+			return err
+		}
+		fresh := l.pack(ctx, jobs)
+		if len(jobs) == 0 && len(l.wanted) == 0 {
+			return nil
+		}
+		if err := l.round(fresh); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pack reads the articles of jobs, and leaves out those that are not for this
+// peer.
+func (l *link) pack(ctx context.Context, jobs []job) []parcel {
+	var out []parcel
+	for _, j := range jobs {
+		stored, err := l.queue.store.ByNumber(ctx, j.Group, j.Number)
+		switch {
+		case ctx.Err() != nil:
+			l.queue.settle(j, unsent, 0)
+		case errors.Is(err, pool.ErrNotFound), errors.Is(err, pool.ErrNoGroup): // withdrawn, or expired just now
+			l.queue.settle(j, passed, 0)
+		case err != nil: // damaged
+			l.queue.offer(&j)
+			l.queue.settle(j, lost, 0)
+		case !j.offered && !l.peer.wants(stored, j.Group):
+			l.queue.settle(j, passed, 0)
+		default:
+			if due := stored.Arrived.Add(l.peer.Delay); !j.offered && time.Now().Before(due) {
+				l.queue.wait(j, due)
+				continue
+			}
+			l.queue.offer(&j)
+			if l.peer.Backlog > 0 && time.Since(stored.Arrived) > l.peer.Backlog {
+				l.queue.settle(j, lost, 0)
+				continue
+			}
+			out = append(out, parcel{j, stored})
+		}
+	}
+	return out
+}
+
+// giveBack lets other links offer what this one got no answer for.
+func (l *link) giveBack() {
+	for _, p := range slices.Concat(l.wanted, l.asked) {
+		l.queue.settle(p.job, unsent, 0)
+	}
+	l.wanted, l.asked = nil, nil
+}
+
+// round sends what the peer asked for, and offers more.
+func (l *link) round(fresh []parcel) error {
+	if !l.streaming {
+		return l.oneByOne(fresh)
+	}
+	if l.peer.TakeThis {
+		l.wanted, fresh = append(l.wanted, fresh...), nil
+	}
+	return l.stream(fresh)
+}
+
+// stream is one round of streaming: TAKETHIS for what is wanted and CHECK for
+// what is next, all in one go, and then the replies, which come in that order
+// (RFC 4644, Section 2.3.2).
+func (l *link) stream(fresh []parcel) error {
+	sent := l.wanted
+	l.asked, l.wanted = append(sent[:len(sent):len(sent)], fresh...), nil
+	octets := 0
+	for _, p := range sent {
+		octets += len(p.article.Wire)
+	}
+	l.conn.Extend(octets)
+	for _, p := range sent {
+		if err := l.conn.W.Command("TAKETHIS " + string(p.article.ID)); err != nil {
+			return err
+		}
+		l.conn.W.Wire(p.article.Wire)
+	}
+	for _, p := range fresh {
+		if err := l.conn.W.Command("CHECK " + string(p.article.ID)); err != nil {
+			return err
+		}
+	}
+	if l.conn.W.Flush() != nil {
+		return remote.ErrLost
+	}
+	for i := range len(sent) + len(fresh) {
+		if err := l.answered(i < len(sent)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answered reads the reply to the first of what was asked, which was sent or
+// only offered.
+func (l *link) answered(sent bool) error {
+	p, octets := l.asked[0], 0
+	if sent {
+		octets = len(l.asked[0].article.Wire)
+	}
+	reply, err := l.conn.Reply()
+	if err != nil {
+		return err
+	}
+	id, _, _ := strings.Cut(reply.Text, " ")
+	if reply.Code != nntp.CodeUnavailable && id != string(p.article.ID) {
+		return remote.ErrProtocol
+	}
+	var o outcome
+	switch {
+	case reply.Code == nntp.CodeStreamTaken && sent:
+		o = accepted
+	case reply.Code == nntp.CodeStreamRejected && sent:
+		o = rejected
+	case reply.Code == nntp.CodeStreamSend && !sent:
+		l.asked = l.asked[1:]
+		l.wanted = append(l.wanted, p)
+		return nil
+	case reply.Code == nntp.CodeStreamUnwanted && !sent:
+		o = refused
+	case reply.Code == nntp.CodeStreamLater && !sent:
+		o = deferred
+	default:
+		return &remote.Refused{Code: reply.Code}
+	}
+	l.asked = l.asked[1:]
+	l.queue.settle(p.job, o, octets)
+	return nil
+}
+
+// oneByOne feeds a peer that does not stream (RFC 3977, Section 6.3.2).
+func (l *link) oneByOne(fresh []parcel) error {
+	l.asked = fresh
+	for len(l.asked) > 0 {
+		p := l.asked[0]
+		o, octets, err := l.ihave(p.article)
+		if err != nil {
+			return err
+		}
+		l.asked = l.asked[1:]
+		l.queue.settle(p.job, o, octets)
+	}
+	return nil
+}
+
+func (l *link) ihave(a *pool.Stored) (o outcome, octets int, err error) {
+	reply, err := l.conn.Send("IHAVE " + string(a.ID))
+	if err != nil {
+		return 0, 0, err
+	}
+	if reply.Code == nntp.CodeSendTransfer {
+		octets = len(a.Wire)
+		l.conn.Extend(octets)
+		l.conn.W.Wire(a.Wire)
+		if l.conn.W.Flush() != nil {
+			return 0, 0, remote.ErrLost
+		}
+		if reply, err = l.conn.Reply(); err != nil {
+			return 0, 0, err
+		}
+	}
+	switch {
+	case reply.Code == nntp.CodeTransferred && octets > 0:
+		return accepted, octets, nil
+	case reply.Code == nntp.CodeTransferRejected && octets > 0:
+		return rejected, octets, nil
+	case reply.Code == nntp.CodeTransferNotWanted && octets == 0:
+		return refused, 0, nil
+	case reply.Code == nntp.CodeTransferLater:
+		return deferred, octets, nil
+	}
+	return 0, 0, &remote.Refused{Code: reply.Code}
+}
+
+// wants says whether an article found in a group is for this peer. An article in
+// several groups is taken in the first of them that the peer subscribes to, and
+// passed over in the others.
+func (p *Peer) wants(a *pool.Stored, found pool.Group) bool {
+	if p.MaxSize > 0 && len(a.Wire) > p.MaxSize {
+		return false
+	}
+	for _, l := range a.Locations {
+		if p.Groups.Group(l.Group) {
+			if l.Group != found {
+				return false
+			}
+			break
+		}
+	}
+	head := a.Head()
+	named, _ := article.HeaderField(head, "Newsgroups")
+	if !p.Groups.Article(newsgroups(named)) {
+		return false
+	}
+	raw, _ := article.HeaderField(head, "Path")
+	path, err := article.ParsePath(raw)
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(append([]string{p.Path}, p.Exclude...), path.Passed)
+}
+
+func newsgroups(value string) []pool.Group {
+	var out []pool.Group
+	for name := range strings.SplitSeq(value, ",") {
+		out = append(out, pool.Group(strings.TrimSpace(name)))
+	}
+	return out
+}
