@@ -71,7 +71,7 @@ var rooms = map[string][]string{
 	"crypto/blind":    {"crypto/identity", "github.com/cloudflare/circl"},
 	"crypto/token":    {"crypto/identity"},
 	"crypto/contact":  {"crypto/identity", "crypto/token"},
-	"crypto/envelope": {"crypto/identity", "crypto/blind"},
+	"crypto/envelope": {"crypto/identity", "crypto/blind", "crypto/token"},
 	"crypto/note":     {"golang.org/x/mod/sumdb/note"},
 }
 

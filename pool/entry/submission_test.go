@@ -1,0 +1,84 @@
+package entry
+
+import (
+	"crypto/rand"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/restante/restante/crypto/envelope"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+)
+
+// atRest is an article of restante.submit as a store keeps it.
+func atRest(t *testing.T, text string) *pool.Stored {
+	t.Helper()
+	a, err := article.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	filed, err := a.File([]pool.Group{Submit}, time.Now(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return article.Render(filed, "mirror.example", []pool.Location{{Group: Submit, Number: 1}})
+}
+
+func TestSubmission_comesBack(t *testing.T) {
+	s := &Submission{To: "gw.example", Epoch: 2945, Payload: make([]byte, envelope.PayloadSize)}
+	_, _ = rand.Read(s.Payload)
+	a, err := s.Article(time.Unix(1_800_000_000, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(a.Text())
+	got, err := ParseSubmission(atRest(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(s, got); diff != "" {
+		t.Error(diff)
+	}
+	for why, change := range map[string][2]string{
+		"no gateway":     {"Restante-To: gw.example 2945", "Restante-To: 2945"},
+		"no epoch":       {"gw.example 2945", "gw.example"},
+		"a second form":  {"2945", "02945"},
+		"beyond 32 bits": {"2945", "4294967296"},
+		"a sign":         {"2945", "+2945"},
+		"no field":       {"Restante-To", "X-To"},
+		"a short body":   {"\r\n\r\n", "\r\n\r\nAAAA\r\n"},
+	} {
+		changed := strings.Replace(text, change[0], change[1], 1)
+		if changed == text {
+			t.Fatalf("%s: nothing to change", why)
+		}
+		if _, err := ParseSubmission(atRest(t, changed)); !errors.Is(err, ErrSubmission) {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
+}
+
+func TestSubmission_tellsNothingOfWhoPosted(t *testing.T) {
+	var heads []string
+	for range 2 {
+		s := &Submission{To: "gw.example", Epoch: 2945, Payload: make([]byte, envelope.PayloadSize)}
+		a, err := s.Article(time.Unix(1_800_000_000, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _, _ := strings.Cut(string(a.Text()), "\r\n\r\n")
+		before, rest, ok := strings.Cut(head, "Message-ID: <")
+		_, after, ok2 := strings.Cut(rest, "@submit.invalid>")
+		if !ok || !ok2 {
+			t.Fatalf("no Message-ID in\n%s", head)
+		}
+		heads = append(heads, before+after)
+	}
+	if diff := cmp.Diff(heads[0], heads[1]); diff != "" {
+		t.Error(diff)
+	}
+}
