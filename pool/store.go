@@ -61,8 +61,8 @@ type Store interface {
 	Append(ctx context.Context, a *Article) ([]Location, error)
 
 	// Cancel withdraws the article with that message-id from all its groups.
-	// Its numbers are not used again, and the message-id stays seen for ever. For
-	// one that was withdrawn or has expired already it does nothing. On stable
+	// Its numbers are not used again, and the message-id stays seen as that of
+	// an expired article does. For one that was withdrawn or has expired already it does nothing. On stable
 	// storage on return. It returns ErrNotFound for a message-id that was never
 	// seen, ErrDiskFull and ErrReadOnly as Append does, and ErrCorrupt, having
 	// changed nothing, for an article that is damaged where it is kept.
@@ -74,7 +74,8 @@ type Store interface {
 	Remember(ctx context.Context, id MessageID) error
 
 	// Seen says whether the message-id was ever appended or remembered, even if
-	// the article has expired since. For a message-id never seen it touches no
+	// the article has expired since. A store may be told to forget what expired
+	// a given time ago. For a message-id never seen it touches no
 	// disk.
 	Seen(ctx context.Context, id MessageID) (bool, error)
 
@@ -98,9 +99,27 @@ type Store interface {
 	// later. Water marks and the memory of their message-ids stay.
 	DropBefore(ctx context.Context, epoch uint64) error
 
+	// Expire takes articles out of groups, the lowest numbers of each first,
+	// until what a group has left is within its Keep. Groups that there are not
+	// are passed over. An article in no group any more has expired: nothing
+	// leads to it, and its message-id stays seen. Low water marks never fall, and
+	// no number comes back. Appending and reading go on meanwhile. On stable
+	// storage on return; after an error any part of it may be. It returns
+	// ErrDiskFull and ErrReadOnly as Append does.
+	Expire(ctx context.Context, keep map[Group]Keep) error
+
 	// Close ends the store. Calls under way finish first; later ones return
 	// ErrClosed.
 	Close() error
+}
+
+// A Keep is how much is kept of a group. Zero values set no bound. An article
+// that is still due to be kept keeps those with higher numbers, whenever they
+// arrived.
+type Keep struct {
+	Since    time.Time // what arrived at that time or later
+	Articles int       // so many at most
+	Octets   int64     // so many octets at most, as overview lines count them
 }
 
 // A Beginner is a Store whose Append comes in two steps, so that one goroutine

@@ -252,7 +252,7 @@ func (s *Store) publish(parts []*part) error {
 			continue
 		}
 		for _, f := range p.filed {
-			s.enterIndex(&s.rows, f.hash, f.stored(), f.place, changed)
+			s.enterIndex(&s.rows, p.segment, f.hash, f.stored(), f.place, changed)
 		}
 		p.segment.checkpoint(&s.rows, p.records.End())
 	}
@@ -290,25 +290,31 @@ func (s *Store) remember(filed []*filing) {
 	}
 }
 
-// enterIndex puts one article into a batch for the index. changed gathers
+// enterIndex puts one article of a segment into a batch for the index. changed gathers
 // copies of its groups with the new water marks, which putMarks puts there.
-func (s *Store) enterIndex(batch *leveldb.Batch, h hash, a *pool.Stored, p place, changed map[*group]*group) {
+func (s *Store) enterIndex(batch *leveldb.Batch, in *segment, h hash, a *pool.Stored, p place, changed map[*group]*group) {
 	row := make([]byte, 0, placeRoom+len(a.Overview))
 	row = appendPlace(row, p)
 	batch.Put(idKey(h), row)
 	row = append(row, a.Overview...)
 	arrival := appendString(make([]byte, 0, 2*len(a.ID)+16), string(a.ID))
+	octets := octetsOf(a.Overview)
+	in.tally.enter(a)
 	for _, l := range a.Locations {
 		g := s.groups[l.Group]
+		arrival = binary.AppendUvarint(binary.AppendUvarint(arrival, uint64(g.id)), uint64(l.Number))
+		if l.Number < g.floor { // expired before the index was built anew
+			continue
+		}
+		in.tally.live++
 		now := changed[g]
 		if now == nil {
 			now = new(group)
 			*now = *g
 			changed[g] = now
 		}
-		now.file(l.Number)
+		now.file(l.Number, octets)
 		batch.Put(numberKey(g.id, l.Number), row)
-		arrival = binary.AppendUvarint(binary.AppendUvarint(arrival, uint64(g.id)), uint64(l.Number))
 	}
 	batch.Put(arrivalKey(a.Arrived, p), arrival)
 }
@@ -323,7 +329,8 @@ func putMarks(batch *leveldb.Batch, changed map[*group]*group) {
 // appendMarks appends what the index keeps of a group to dst.
 func (g *group) appendMarks(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(g.info.High))
-	return binary.AppendUvarint(dst, uint64(g.info.Count))
+	dst = binary.AppendUvarint(dst, uint64(g.info.Count))
+	return binary.AppendUvarint(dst, uint64(g.octets))
 }
 
 // checkpoint notes in a batch for the index that it has all of the segment up to
@@ -331,4 +338,5 @@ func (g *group) appendMarks(dst []byte) []byte {
 func (g *segment) checkpoint(batch *leveldb.Batch, offset int64) {
 	c := checkpoint{epoch: g.epoch, salt: g.salt(), offset: offset, gaps: g.gaps}
 	batch.Put(segmentKey(g.number), c.append(nil))
+	batch.Put(tallyKey(g.number), g.tally.append(nil))
 }

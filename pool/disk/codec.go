@@ -17,6 +17,7 @@ const (
 const (
 	flagsArticle   = 0
 	flagsWithdrawn = 1
+	flagsMoved     = 2 // an article copied from a segment that was given up
 )
 
 // appendMeta appends all of an article's record but the wire form to dst.
@@ -54,7 +55,7 @@ func parseRecord(payload []byte) (*pool.Stored, error) {
 // parseAny reads the record of an article or of a withdrawal, which has neither
 // Overview nor Wire.
 func parseAny(payload []byte) (a *pool.Stored, withdrawn bool, err error) {
-	if len(payload) < fixedPart || payload[0] != payloadVersion || payload[1] > flagsWithdrawn {
+	if len(payload) < fixedPart || payload[0] != payloadVersion || payload[1] > flagsMoved {
 		return nil, false, pool.ErrCorrupt
 	}
 	withdrawn = payload[1] == flagsWithdrawn
@@ -97,6 +98,16 @@ type cursor struct {
 
 func (c *cursor) uvarint() uint64 {
 	v, n := binary.Uvarint(c.rest)
+	if n <= 0 {
+		c.bad, c.rest = true, nil
+		return 0
+	}
+	c.rest = c.rest[n:]
+	return v
+}
+
+func (c *cursor) varint() int64 {
+	v, n := binary.Varint(c.rest)
 	if n <= 0 {
 		c.bad, c.rest = true, nil
 		return 0

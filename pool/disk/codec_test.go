@@ -55,12 +55,12 @@ func TestGroups_roundTrip(t *testing.T) {
 			want = append(want, &group{
 				id:     uint32(i + 1),
 				hidden: rapid.Bool().Draw(t, "hidden"),
+				floor:  pool.Number(rapid.Uint32().Draw(t, "floor")),
 				info: pool.GroupInfo{
 					Name:        pool.Group(rapid.StringMatching(`[a-z+]{1,9}(\.[a-zé]{1,9}){0,3}`).Draw(t, "name")),
 					Description: rapid.String().Draw(t, "description"),
 					Posting:     pool.Posting(rapid.Byte().Draw(t, "posting")),
 					Created:     time.Unix(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "created"), 5).UTC(),
-					Low:         pool.Number(rapid.Uint32().Draw(t, "low")),
 					High:        pool.Number(rapid.Uint32().Draw(t, "high")),
 				},
 			})

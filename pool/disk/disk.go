@@ -37,6 +37,7 @@ type Options struct {
 	ServerName  string         // the server's name in Xref; must be there
 	SegmentSize int64          // octets of a segment, passed by one batch at most; default 256 MiB
 	Reserve     uint64         // octets that must stay free on the file system; default none
+	Remember    time.Duration  // how long the message-ids of articles that are gone are remembered; default for ever
 	IndexMemory int            // octets of memory that the index may use, roughly; default 32 MiB
 	LockWait    time.Duration  // how long to try for the folder's lock; default 10 s
 	Logger      zerolog.Logger // gets what an operator must know, and never names an article
@@ -93,7 +94,10 @@ type Store struct {
 	byNumber map[uint32]*group
 	segments map[uint32]*segment
 
-	dropping sync.Mutex // held while epochs are dropped
+	dead     graves          // history files there were at opening
+	expiring sync.Mutex      // held while articles expire, whichever way
+	unswept  map[uint32]bool // groups with rows below their floor; guarded by expiring
+	removing sync.Mutex      // held by whatever takes articles out of the index, a step at a time
 
 	failed  atomic.Pointer[error] // why no more is written
 	doubted atomic.Bool           // the index must be built anew
@@ -127,6 +131,7 @@ func Open(dir string, options Options) (*Store, error) {
 		groups:   make(map[pool.Group]*group),
 		byNumber: make(map[uint32]*group),
 		segments: make(map[uint32]*segment),
+		unswept:  make(map[uint32]bool),
 	}
 	s.batcher = record.NewBatcher(s.begin)
 	if err := s.makeFolders(); err != nil {

@@ -6,7 +6,7 @@
 // # The folder
 //
 //	lock                            held by the one process that owns the folder
-//	groups                          the groups and their water marks
+//	groups                          the groups, their water marks and floors
 //	segments/<epoch>/<n>.seg        articles, in files of package record
 //	history/<epoch>.<n>.rec         message-ids of what expired, the same
 //	index/                          goleveldb, never relied upon
@@ -30,7 +30,7 @@
 // # An article's record
 //
 //	version   1 octet, 1
-//	flags     1 octet, 0
+//	flags     1 octet, 0; 2 for one copied from a segment that was given up
 //	epoch     8 octets
 //	arrival   8 octets of seconds since 1970, 4 of nanoseconds
 //	places    uvarint count, then for each: group's name, uvarint number
@@ -50,29 +50,46 @@
 //
 // It says that from here on the article with that message-id is withdrawn. It
 // stands behind the article's record in a segment of the same epoch, so that
-// both are dropped together. One of a message-id that is merely remembered has
+// both are dropped together; in epoch 0 it is copied when its segment is given
+// up, as long as there are older ones. One of a message-id that is merely remembered has
 // no places, and stands in epoch 0. The article's octets stay in their segment
 // until that is dropped, but nothing leads there any more, not even in an index
 // that is built anew.
 //
+// # Expiry
+//
+// Each group has a floor in the groups file. What is filed there under a lower
+// number has expired, whatever else still leads to it, and an article whose
+// numbers are all below their groups' floors is gone. The rows of the index
+// follow in steps, and so does the room on disk: once no more than a quarter of
+// the places that a segment of epoch 0 gave are left, what is left is copied to
+// the segment that is added to, durably, and then the segment is given up.
+// Of two records of one message-id the later one counts.
+//
 // # A history file
 //
-// One file for each dropped epoch, or part of one. Its first record is version
+// One file for each dropped epoch, or part of one, and for each segment of
+// epoch 0 that was given up. Its first record is version
 // (1 octet, 1), epoch (8), last segment dropped (4) and the time of dropping
 // (8, in seconds); each further one is 16-octet hashes, the first half of
 // SHA-256, of message-ids. The file's appearance under its name is the moment
-// at which its segments are gone: opening deletes what a crash left of them.
+// at which its segments are gone, in epoch 0 the one that it names and else all
+// of the epoch up to it: opening deletes what a crash left of them. A history
+// file is deleted once it is older than Options.Remember.
 //
 // # The index
 //
 //	f                               version of this form
-//	g group(4)                      uvarint high mark, uvarint count
+//	g group(4)                      uvarints: high mark, count, octets
 //	h name                          a history file that is in the index
+//	l segment(4)                    uvarints: places given, places left; varints:
+//	                                seconds of the first and last arrival
 //	m hash(16)                      place of the record; nothing once expired;
 //	                                once withdrawn, place of that record, 1
 //	n group(4) number(4)            place, overview line
 //	s segment(4)                    checkpoint: epoch, salt, offset, gaps
 //	t seconds(8) nanos(4) seg(4) offset(8)   message-id, (group, number) pairs
+//	w segment(4) hash(16)           a withdrawal's record is in that segment
 //
 // A place is uvarints: segment, offset, payload size.
 package disk

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
+
+	"github.com/restante/restante/pool"
 )
 
 // DropBefore implements [pool.Store]. Appending goes on meanwhile.
@@ -17,14 +19,26 @@ func (s *Store) DropBefore(ctx context.Context, epoch uint64) error {
 		return err
 	}
 	defer s.leave()
-	s.dropping.Lock()
-	defer s.dropping.Unlock()
-	for old, segments := range s.retire(epoch) {
+	s.expiring.Lock()
+	defer s.expiring.Unlock()
+	old := s.retire(epoch)
+	for _, e := range slices.Sorted(maps.Keys(old)) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.dropEpoch(old, segments); err != nil {
-			return s.latch(s.fromIndex(err))
+		if err := s.writable(); err != nil {
+			return err
+		}
+		head := historyHead{epoch: e, dropped: time.Now()}
+		for _, g := range old[e] {
+			head.last = max(head.last, g.number)
+		}
+		if err := s.giveUp(ctx, head, old[e]); err != nil {
+			return s.expiryError(err)
+		}
+		_ = s.files.Remove(filepath.Dir(old[e][0].path)) // stays while a newer segment is in it
+		if err := s.files.SyncDir(filepath.Join(s.dir, segmentsDir)); err != nil {
+			return s.expiryError(err)
 		}
 	}
 	return nil
@@ -47,22 +61,22 @@ func (s *Store) retire(epoch uint64) map[uint64][]*segment {
 	return old
 }
 
-// dropEpoch drops the articles of segments that nothing is added to any more:
-// marks are saved, then history written, the index swept, the files deleted.
-func (s *Store) dropEpoch(epoch uint64, segments []*segment) error {
-	if err := s.writable(); err != nil {
-		return err
-	}
-	sweep := sweep{s: s, gone: make(map[uint32]bool)}
-	head := historyHead{epoch: epoch, dropped: time.Now()}
+// giveUp does away with segments that nothing is added to any more: the groups'
+// marks are saved, then the history written, what leads there taken out of the
+// index, the files deleted. From the history's appearance on there is no way
+// back: opening does what is left to do.
+func (s *Store) giveUp(ctx context.Context, head historyHead, segments []*segment) error {
+	var ids []hash
 	for _, g := range segments {
-		sweep.gone[g.number] = true
-		head.last = max(head.last, g.number)
+		err := s.idsIn(g, func(h hash) { ids = append(ids, h) })
+		if err != nil {
+			return err
+		}
 	}
-	ids, err := sweep.ids()
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
+	var err error
 	s.batcher.Alone(func() { err = s.saveGroups(s.allGroups()) })
 	if err != nil {
 		return err
@@ -70,121 +84,218 @@ func (s *Store) dropEpoch(epoch uint64, segments []*segment) error {
 	if err := s.writeHistory(head, ids); err != nil {
 		return err
 	}
-	if err := errors.Join(sweep.expire(ids), sweep.rows(), sweep.arrivals()); err != nil {
-		return err
+	touched := make(map[uint32]bool)
+	for _, g := range segments {
+		if err := s.clear(g, touched); err != nil {
+			return err
+		}
 	}
-	s.batcher.Alone(func() { err = s.finishDrop(head, sweep) })
+	s.batcher.Alone(func() { err = s.finishGivingUp(head, segments, touched) })
 	if err != nil {
 		return err
 	}
 	for _, g := range segments {
+		size := g.end()
 		err = errors.Join(err, g.remove(s.files))
+		rest(ctx, size)
 	}
-	folder := filepath.Join(s.dir, segmentsDir)
-	_ = s.files.Remove(filepath.Dir(segments[0].path)) // stays while a newer segment is in it
-	return errors.Join(err, s.files.SyncDir(folder))
+	return errors.Join(err, s.files.SyncDir(filepath.Dir(segments[0].path)))
 }
 
-// finishDrop brings the groups' marks up to date and forgets the segments. It
-// runs under the batcher's turn.
-func (s *Store) finishDrop(head historyHead, sweep sweep) error {
+// rest waits a while after a file was deleted: a file system that hands the
+// room of many at once back to the device keeps others' syncs waiting.
+func rest(ctx context.Context, size int64) {
+	const perSecond = 1 << 30 // octets
+	wait := time.NewTimer(time.Duration(size) * time.Second / perSecond)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+	case <-wait.C:
+	}
+}
+
+// idsIn calls visit for each message-id that leads to the segment: those of
+// articles, and of withdrawals.
+func (s *Store) idsIn(g *segment, visit func(hash)) error {
+	err := s.arrivalsIn(g, nil, func(_ []byte, id pool.MessageID, _ *cursor) bool {
+		visit(hashOf(id))
+		return true
+	})
+	return errors.Join(err, s.withdrawalsIn(g, func(h hash) bool {
+		visit(h)
+		return true
+	}))
+}
+
+// arrivalsIn calls visit for each article in the segment that is in the index,
+// in order of arrival, until it returns false. rest is the (group, number)
+// pairs. It starts behind the key after, if there is one.
+func (s *Store) arrivalsIn(g *segment, after []byte, visit func(key []byte, id pool.MessageID, rest *cursor) bool) error {
+	if g.tally.filed == 0 {
+		return nil
+	}
+	from, to := timeKey(time.Unix(g.tally.from, 0)), timeKey(time.Unix(g.tally.to+1, 0))
+	if after != nil {
+		from = append(slices.Clone(after), 0)
+	}
+	return s.index.each(from, to, func(key, value []byte) (bool, error) {
+		if arrivalSegment(key) != g.number {
+			return true, nil
+		}
+		c := cursor{rest: value}
+		id := pool.MessageID(c.bytes())
+		if c.bad {
+			return false, errDoubt
+		}
+		return visit(key, id, &c), nil
+	})
+}
+
+// withdrawalsIn calls visit for the message-id of each withdrawal in the
+// segment, until it returns false.
+func (s *Store) withdrawalsIn(g *segment, visit func(hash) bool) error {
+	return s.index.each(withdrawalKey(g.number, hash{}), withdrawalKey(g.number+1, hash{}), func(key, _ []byte) (bool, error) {
+		if len(key) != 1+4+len(hash{}) {
+			return false, errDoubt
+		}
+		return visit(hash(key[5:])), nil
+	})
+}
+
+// clear takes all that leads to the segment out of the index, in steps, and
+// leaves its message-ids there as ones without an article. It notes the groups
+// that it took rows of.
+func (s *Store) clear(g *segment, touched map[uint32]bool) error {
+	for after, more := []byte(nil), true; more; {
+		var err error
+		if after, more, err = s.clearSome(g, after, touched); err != nil {
+			return err
+		}
+	}
+	for more := true; more; {
+		batch := new(leveldb.Batch)
+		err := s.withdrawalsIn(g, func(h hash) bool {
+			batch.Delete(withdrawalKey(g.number, h))
+			batch.Put(idKey(h), nil)
+			return batch.Len() < 2*stepRows
+		})
+		if err != nil {
+			return err
+		}
+		more = batch.Len() > 0
+		s.batcher.Alone(func() { err = s.index.write(batch, false) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A leaving is an article that goes from the index, with those of its rows that
+// are still there.
+type leaving struct {
+	arrival []byte // its key
+	id      hash
+	rows    []leavingRow
+}
+
+type leavingRow struct {
+	group  uint32
+	number pool.Number
+	row    []byte
+}
+
+// clearSome takes some of the segment's articles out of the index, and returns
+// where to go on.
+func (s *Store) clearSome(g *segment, after []byte, touched map[uint32]bool) (next []byte, more bool, err error) {
+	s.removing.Lock()
+	defer s.removing.Unlock()
+	some, next, more, err := s.leavings(g, after)
+	if err != nil || len(some) == 0 {
+		return next, more, err
+	}
+	s.batcher.Alone(func() {
+		batch, t := new(leveldb.Batch), s.take()
+		for _, l := range some {
+			batch.Put(idKey(l.id), nil)
+			batch.Delete(l.arrival)
+			for _, r := range l.rows {
+				t.row(batch, r.group, r.number, r.row)
+				touched[r.group] = true
+			}
+		}
+		err = t.write(batch)
+	})
+	return next, more, err
+}
+
+// leavings gathers some of the segment's articles, from behind a key on.
+func (s *Store) leavings(g *segment, after []byte) (some []leaving, next []byte, more bool, err error) {
+	err = s.arrivalsIn(g, after, func(key []byte, id pool.MessageID, rest *cursor) bool {
+		l := leaving{arrival: slices.Clone(key), id: hashOf(id)}
+		for len(rest.rest) > 0 {
+			l.rows = append(l.rows, leavingRow{group: uint32(rest.uvarint()), number: rest.number()})
+		}
+		some, next = append(some, l), l.arrival
+		more = len(some) == stepRows
+		return !more
+	})
+	if err != nil {
+		return nil, nil, false, err
+	}
+	for i := range some {
+		l := &some[i]
+		for j := range l.rows {
+			r := &l.rows[j]
+			row, ok, err := s.index.get(numberKey(r.group, r.number))
+			if err != nil {
+				return nil, nil, false, err
+			}
+			if ok {
+				r.row = slices.Clone(row)
+			}
+		}
+		l.rows = slices.DeleteFunc(l.rows, func(r leavingRow) bool { return r.row == nil })
+	}
+	return some, next, more, nil
+}
+
+// finishGivingUp brings the groups' low marks up to date and forgets the
+// segments. It runs under the batcher's turn.
+func (s *Store) finishGivingUp(head historyHead, segments []*segment, touched map[uint32]bool) error {
 	batch := new(leveldb.Batch)
-	changed := make(map[*group]*group)
-	for id, n := range sweep.counts {
+	for _, g := range segments {
+		if g.tally.live != 0 {
+			return errDoubt
+		}
+		batch.Delete(segmentKey(g.number))
+		batch.Delete(tallyKey(g.number))
+	}
+	batch.Put(historyKey(head.name()), nil)
+	lows := make(map[*group]pool.Number)
+	for id := range touched {
 		g := s.byNumber[id]
 		if g == nil {
 			continue
 		}
 		now := *g
-		now.info.Count -= n
 		if err := s.setLow(&now); err != nil {
 			return err
 		}
-		changed[g] = &now
-		batch.Put(groupKey(id), now.appendMarks(nil))
+		if now.info.Low != g.info.Low {
+			lows[g] = now.info.Low
+		}
 	}
-	for n := range sweep.gone {
-		batch.Delete(segmentKey(n))
-	}
-	batch.Put(historyKey(head.name()), nil)
 	if err := s.index.write(batch, true); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for old, now := range changed {
-		*old = *now
+	for g, low := range lows {
+		g.info.Low = low
 	}
-	maps.DeleteFunc(s.segments, func(n uint32, _ *segment) bool { return sweep.gone[n] })
+	for _, g := range segments {
+		delete(s.segments, g.number)
+	}
 	return nil
-}
-
-// A sweep takes all that leads to some segments out of the index.
-type sweep struct {
-	s      *Store
-	gone   map[uint32]bool
-	counts map[uint32]int // articles taken out, by group
-}
-
-// ids returns the hashes of the segments' message-ids.
-func (w *sweep) ids() ([]hash, error) {
-	var out []hash
-	err := w.s.index.eachOf('m', func(key, value []byte) (bool, error) {
-		if len(value) > 0 && w.leadsThere(value) && len(key) == 1+len(hash{}) {
-			out = append(out, hash(key[1:]))
-		}
-		return true, nil
-	})
-	return out, err
-}
-
-// expire marks the message-ids as ones without an article.
-func (w *sweep) expire(ids []hash) error {
-	batch := new(leveldb.Batch)
-	for _, h := range ids {
-		batch.Put(idKey(h), nil)
-		if err := w.s.flush(batch); err != nil {
-			return err
-		}
-	}
-	return w.s.index.write(batch, false)
-}
-
-// rows takes out the articles' numbers and counts them by group.
-func (w *sweep) rows() error {
-	w.counts = make(map[uint32]int)
-	return w.delete('n', func(key, value []byte) bool {
-		if len(key) != 9 || !w.leadsThere(value) {
-			return false
-		}
-		w.counts[groupOf(key)]++
-		return true
-	})
-}
-
-// arrivals takes out the articles' arrivals.
-func (w *sweep) arrivals() error {
-	return w.delete('t', func(key, _ []byte) bool { return w.gone[arrivalSegment(key)] })
-}
-
-// delete takes out the keys of a letter that doomed says.
-func (w *sweep) delete(letter byte, doomed func(key, value []byte) bool) error {
-	batch := new(leveldb.Batch)
-	err := w.s.index.eachOf(letter, func(key, value []byte) (bool, error) {
-		if !doomed(key, value) {
-			return true, nil
-		}
-		batch.Delete(slices.Clone(key))
-		return true, w.s.flush(batch)
-	})
-	if err != nil {
-		return err
-	}
-	return w.s.index.write(batch, false)
-}
-
-func (w *sweep) leadsThere(value []byte) bool {
-	c := cursor{rest: value}
-	p := c.place()
-	return !c.bad && w.gone[p.segment]
 }

@@ -24,10 +24,13 @@ type group struct {
 	id     uint32 // stands for the name in the index; from 1, never given twice
 	info   pool.GroupInfo
 	hidden bool
+	floor  pool.Number // all lower numbers have expired, whatever else leads to them
+	octets int64       // of the articles held, as their overview lines have them
 }
 
-// file counts an article with that number in.
-func (g *group) file(n pool.Number) {
+// file counts an article with that number and size in.
+func (g *group) file(n pool.Number, octets int64) {
+	g.octets += octets
 	if g.info.Count == 0 {
 		g.info.Low = n
 	}
@@ -36,7 +39,7 @@ func (g *group) file(n pool.Number) {
 }
 
 // groupsMagic is the first line of the groups file. The lines that follow are
-// TAB-separated: id, name, posting (a number), hidden (0 or 1), low mark, high
+// TAB-separated: id, name, posting (a number), hidden (0 or 1), floor, high
 // mark, created (seconds and nanoseconds), description (quoted as in Go). The
 // last line is the CRC-32C of all before it.
 const groupsMagic = "restante groups 1\n"
@@ -50,7 +53,7 @@ func formatGroups(groups []*group) []byte {
 			hidden = 1
 		}
 		fmt.Fprintf(&b, "%d\t%s\t%d\t%d\t%d\t%d\t%d.%09d\t%s\n", g.id, g.info.Name, g.info.Posting, hidden,
-			g.info.Low, g.info.High, g.info.Created.Unix(), g.info.Created.Nanosecond(), strconv.Quote(g.info.Description))
+			g.floor, g.info.High, g.info.Created.Unix(), g.info.Created.Nanosecond(), strconv.Quote(g.info.Description))
 	}
 	fmt.Fprintf(&b, "%08x\n", crc32.Checksum(b.Bytes(), crc32.MakeTable(crc32.Castagnoli)))
 	return b.Bytes()
@@ -99,9 +102,9 @@ func parseGroup(line string) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &group{id: uint32(n[0]), hidden: n[2] != 0, info: pool.GroupInfo{
+	return &group{id: uint32(n[0]), hidden: n[2] != 0, floor: pool.Number(n[3]), info: pool.GroupInfo{
 		Name: name, Description: description, Posting: pool.Posting(n[1]), Created: time.Unix(n[5], n[6]).UTC(),
-		Low: pool.Number(n[3]), High: pool.Number(n[4]),
+		High: pool.Number(n[4]),
 	}}, nil
 }
 

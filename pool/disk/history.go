@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,6 +136,17 @@ func parseHistoryName(name string) (historyHead, bool) {
 	var h historyHead
 	n, err := fmt.Sscanf(name, "%d.%d.rec", &h.epoch, &h.last)
 	return h, err == nil && n == 2 && h.name() == name
+}
+
+// graves are the heads of all history files: they say which segments are gone.
+type graves []historyHead
+
+// has says whether a segment is gone. An epoch is dropped up to a segment, and
+// one by one the segments of epoch 0 are given up.
+func (h graves) has(epoch uint64, segment uint32) bool {
+	return slices.ContainsFunc(h, func(head historyHead) bool {
+		return head.epoch == epoch && (segment == head.last || epoch != 0 && segment < head.last)
+	})
 }
 
 // indexHistory puts what history files have and the index has not into it.

@@ -21,7 +21,7 @@ import (
 // errDoubt says that the index can't be relied upon.
 var errDoubt = errors.New("index is in doubt")
 
-const indexVersion = "1"
+const indexVersion = "2"
 
 // A hash stands for a message-id in index and history.
 type hash [16]byte
@@ -154,7 +154,13 @@ func (x *index) eachOf(letter byte, visit func(key, value []byte) (bool, error))
 func groupKey(group uint32) []byte     { return binary.BigEndian.AppendUint32([]byte{'g'}, group) }
 func segmentKey(segment uint32) []byte { return binary.BigEndian.AppendUint32([]byte{'s'}, segment) }
 func idKey(h hash) []byte              { return append([]byte{'m'}, h[:]...) }
+func tallyKey(segment uint32) []byte   { return binary.BigEndian.AppendUint32([]byte{'l'}, segment) }
 func historyKey(name string) []byte    { return append([]byte{'h'}, name...) }
+
+// withdrawalKey is that of a withdrawal's record, by the segment that it is in.
+func withdrawalKey(segment uint32, h hash) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{'w'}, segment), h[:]...)
+}
 
 func numberKey(group uint32, n pool.Number) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte{'n'}, group), uint32(n))
@@ -178,6 +184,11 @@ func arrivalSegment(key []byte) uint32 {
 		return 0
 	}
 	return binary.BigEndian.Uint32(key[at:])
+}
+
+// arrivalOffset returns where in its segment an arrival key's record stands.
+func arrivalOffset(key []byte) int64 {
+	return int64(binary.BigEndian.Uint64(key[len("t")+8+4+4:]))
 }
 
 // A checkpoint says how far the index knows a segment.

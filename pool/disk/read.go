@@ -33,19 +33,19 @@ func (s *Store) Group(ctx context.Context, name pool.Group) (pool.GroupInfo, err
 		return pool.GroupInfo{}, err
 	}
 	defer s.leave()
-	_, info, err := s.group(name)
-	return info, err
+	g, err := s.group(name)
+	return g.info, err
 }
 
-// group returns a group's number and data.
-func (s *Store) group(name pool.Group) (uint32, pool.GroupInfo, error) {
+// group returns a group as it is now.
+func (s *Store) group(name pool.Group) (group, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	g, ok := s.groups[name]
 	if !ok || g.hidden {
-		return 0, pool.GroupInfo{}, pool.ErrNoGroup
+		return group{}, pool.ErrNoGroup
 	}
-	return g.id, g.info, nil
+	return *g, nil
 }
 
 // Scan implements [pool.Reader].
@@ -54,10 +54,12 @@ func (s *Store) Scan(ctx context.Context, name pool.Group, r pool.Range, yield f
 		return err
 	}
 	defer s.leave()
-	id, _, err := s.group(name)
+	g, err := s.group(name)
 	if err != nil {
 		return err
 	}
+	id := g.id
+	r.From = max(r.From, g.floor)
 	to := min(r.To, pool.MaxNumber)
 	if r.From > to {
 		return nil
@@ -92,11 +94,14 @@ func (s *Store) ByNumber(ctx context.Context, name pool.Group, n pool.Number) (*
 		return nil, err
 	}
 	defer s.leave()
-	id, _, err := s.group(name)
+	g, err := s.group(name)
 	if err != nil {
 		return nil, err
 	}
-	value, ok, err := s.index.get(numberKey(id, n))
+	if n < g.floor {
+		return nil, pool.ErrNotFound
+	}
+	value, ok, err := s.index.get(numberKey(g.id, n))
 	if err != nil {
 		return nil, s.fromIndex(err)
 	}
@@ -138,6 +143,9 @@ func (s *Store) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, erro
 	if a.ID != id {
 		return nil, s.fromIndex(errDoubt)
 	}
+	if s.expired(a.Locations) {
+		return nil, pool.ErrNotFound
+	}
 	return s.visible(a), nil
 }
 
@@ -165,15 +173,26 @@ func (s *Store) read(value []byte) (*pool.Stored, error) {
 	return a, err
 }
 
-// visible takes an article's places in hidden groups away.
+// visible takes an article's places that have expired, and those in hidden
+// groups, away.
 func (s *Store) visible(a *pool.Stored) *pool.Stored {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	a.Locations = slices.DeleteFunc(a.Locations, func(l pool.Location) bool {
 		g, ok := s.groups[l.Group]
-		return !ok || g.hidden
+		return !ok || g.hidden || l.Number < g.floor
 	})
 	return a
+}
+
+// expired says whether an article has left all its groups.
+func (s *Store) expired(at []pool.Location) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return !slices.ContainsFunc(at, func(l pool.Location) bool {
+		g, ok := s.groups[l.Group]
+		return !ok || l.Number >= g.floor
+	})
 }
 
 // Seen implements [pool.Store].
@@ -212,26 +231,30 @@ func (s *Store) Since(ctx context.Context, t time.Time, yield func(pool.MessageI
 		}
 		c := cursor{rest: value}
 		id := pool.MessageID(c.bytes())
-		at := s.locations(&c)
+		at, live := s.locations(&c)
 		if c.bad {
 			return false, errDoubt
 		}
-		return yield(id, at), nil
+		return !live || yield(id, at), nil
 	})
 	return s.fromIndex(err)
 }
 
 // locations reads the (group, number) pairs of an arrival, without hidden
-// groups.
-func (s *Store) locations(c *cursor) []pool.Location {
+// groups, and says whether the article is still in a group at all.
+func (s *Store) locations(c *cursor) (at []pool.Location, live bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var at []pool.Location
 	for len(c.rest) > 0 {
 		id, n := c.uvarint(), c.number()
-		if g, ok := s.byNumber[uint32(id)]; ok && !g.hidden {
+		g, ok := s.byNumber[uint32(id)]
+		if !ok || n < g.floor {
+			continue
+		}
+		live = true
+		if !g.hidden {
 			at = append(at, pool.Location{Group: g.info.Name, Number: n})
 		}
 	}
-	return at
+	return at, live
 }

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -45,17 +46,18 @@ func (s *Store) findSegments() ([]*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	dropped := make(map[uint64]uint32)
+	var dead graves
 	for _, name := range names {
 		if h, ok := parseHistoryName(name); ok {
-			dropped[h.epoch] = max(dropped[h.epoch], h.last)
+			dead = append(dead, h)
 			s.lastSegment = max(s.lastSegment, h.last)
 		}
 	}
+	s.dead = dead
 	var kept []*segment
 	for _, g := range segments {
 		s.lastSegment = max(s.lastSegment, g.number)
-		if last, ok := dropped[g.epoch]; ok && g.number <= last {
+		if dead.has(g.epoch, g.number) {
 			if err := g.remove(s.files); err != nil {
 				return nil, err
 			}
@@ -92,16 +94,26 @@ func (s *Store) load(segments []*segment) error {
 	}
 	for _, g := range s.byNumber {
 		m := marks[g.id]
-		g.info.High, g.info.Count = max(g.info.High, m.high), m.count
+		g.info.High, g.info.Count, g.octets = max(g.info.High, m.high), m.count, m.octets
 	}
 	checkpoints, err := s.index.checkpoints()
 	if err != nil {
+		return err
+	}
+	if err := s.buryDead(segments, checkpoints); err != nil {
 		return err
 	}
 	if err := s.openSegments(segments, checkpoints); err != nil {
 		return err
 	}
 	if err := s.indexHistory(); err != nil {
+		return err
+	}
+	for _, g := range s.byNumber {
+		s.unswept[g.id] = true
+		g.info.Low = 0
+	}
+	if err := s.sweepAll(context.Background()); err != nil {
 		return err
 	}
 	for _, g := range s.byNumber {
@@ -118,6 +130,39 @@ func (s *Store) load(segments []*segment) error {
 	})
 }
 
+// buryDead takes what leads to segments that were given up out of the index,
+// where a crash came before that, and their checkpoints.
+func (s *Store) buryDead(segments []*segment, checkpoints map[uint32]checkpoint) error {
+	present := make(map[uint32]bool)
+	for _, g := range segments {
+		present[g.number] = true
+	}
+	tallies, err := s.index.tallies()
+	if err != nil {
+		return err
+	}
+	for n, c := range checkpoints {
+		if present[n] || !s.dead.has(c.epoch, n) {
+			continue
+		}
+		g := &segment{epoch: c.epoch, number: n, tally: tallies[n]}
+		s.segments[n] = g
+		err := s.clear(g, make(map[uint32]bool))
+		delete(s.segments, n)
+		if err != nil {
+			return err
+		}
+		batch := new(leveldb.Batch)
+		batch.Delete(segmentKey(n))
+		batch.Delete(tallyKey(n))
+		if err := s.index.write(batch, false); err != nil {
+			return err
+		}
+		delete(checkpoints, n)
+	}
+	return nil
+}
+
 // openSegments opens all segments, the last one of each epoch for appending.
 func (s *Store) openSegments(segments []*segment, checkpoints map[uint32]checkpoint) error {
 	last := make(map[uint64]*segment)
@@ -125,12 +170,17 @@ func (s *Store) openSegments(segments []*segment, checkpoints map[uint32]checkpo
 	for _, g := range segments {
 		last[g.epoch], present[g.number] = g, true
 	}
+	tallies, err := s.index.tallies()
+	if err != nil {
+		return err
+	}
 	for n := range checkpoints {
-		if !present[n] { // a segment that the index knows is gone
+		if _, ok := tallies[n]; !ok || !present[n] { // a segment that the index knows is gone
 			return errDoubt
 		}
 	}
 	for _, g := range segments {
+		g.tally = tallies[g.number]
 		s.segments[g.number] = g
 		if err := s.openSegment(g, last[g.epoch] == g, checkpoints[g.number]); err != nil {
 			return err
@@ -216,11 +266,14 @@ func (r *replay) visit(offset int64, payload []byte) error {
 	if err := r.s.knowGroups(a.Locations); err != nil {
 		return err
 	}
-	if withdrawn {
+	switch {
+	case withdrawn:
 		return r.withdraw(a, offset, len(payload))
+	case payload[1] == flagsMoved:
+		return r.moved(a, offset, len(payload))
 	}
 	r.count++
-	r.s.enterIndex(r.batch, hashOf(a.ID), a, place{segment: r.g.number, offset: offset, size: len(payload)}, r.changed)
+	r.s.enterIndex(r.batch, r.g, hashOf(a.ID), a, place{segment: r.g.number, offset: offset, size: len(payload)}, r.changed)
 	if r.batch.Len() < 4096 {
 		return nil
 	}
@@ -232,6 +285,7 @@ func (r *replay) write(offset int64) error {
 	if r.salt != nil {
 		c := checkpoint{epoch: r.g.epoch, salt: *r.salt, offset: offset, gaps: r.g.gaps}
 		r.batch.Put(segmentKey(r.g.number), c.append(nil))
+		r.batch.Put(tallyKey(r.g.number), r.g.tally.append(nil))
 	}
 	putMarks(r.batch, r.changed)
 	if err := r.s.index.write(r.batch, false); err != nil {
@@ -268,10 +322,11 @@ func (s *Store) knowGroups(at []pool.Location) error {
 	return s.saveGroups(s.allGroups())
 }
 
-// setLow finds a group's low water mark.
+// setLow finds a group's low water mark, which is not below the one that it has.
 func (s *Store) setLow(g *group) error {
+	from := max(g.info.Low, g.floor)
 	g.info.Low = g.info.High + 1
-	return s.index.each(numberKey(g.id, 0), numberKey(g.id, pool.MaxNumber+1), func(key, _ []byte) (bool, error) {
+	return s.index.each(numberKey(g.id, from), numberKey(g.id, pool.MaxNumber+1), func(key, _ []byte) (bool, error) {
 		if len(key) != 9 {
 			return false, errDoubt
 		}
@@ -282,15 +337,16 @@ func (s *Store) setLow(g *group) error {
 
 // A mark is what the index keeps of a group.
 type mark struct {
-	high  pool.Number
-	count int
+	high   pool.Number
+	count  int
+	octets int64
 }
 
 func (x *index) marks() (map[uint32]mark, error) {
 	out := make(map[uint32]mark)
 	err := x.eachOf('g', func(key, value []byte) (bool, error) {
 		c := cursor{rest: value}
-		m := mark{high: c.number(), count: int(c.uvarint())}
+		m := mark{high: c.number(), count: int(c.uvarint()), octets: int64(c.uvarint())}
 		if c.bad || len(key) != 5 {
 			return false, errDoubt
 		}
@@ -361,7 +417,7 @@ func (s *Store) forget() error {
 	s.index = nil
 	for _, g := range slices.Collect(maps.Values(s.segments)) {
 		err = errors.Join(err, g.close())
-		g.gaps = 0
+		g.gaps, g.tally = 0, tally{}
 	}
 	clear(s.segments)
 	clear(s.active)

@@ -27,7 +27,11 @@ type segment struct {
 	gone   bool           // its articles have expired
 
 	log  *record.Log // not nil while articles may be added; used under the batcher's turn
+	size int64       // of the file when it was opened
 	gaps int         // bad stretches found when the store was opened
+
+	tally tally // changed under the batcher's turn
+	kept  bool  // damage keeps it from being given up; guarded by the store's expiring
 }
 
 func segmentPath(dir string, epoch uint64, number uint32) string {
@@ -41,7 +45,7 @@ func (g *segment) openToAppend(files record.Opener, from int64, visit func(int64
 	if err != nil {
 		return res, err
 	}
-	g.log, g.reader = log, log.Reader
+	g.log, g.reader, g.size = log, log.Reader, res.End
 	return res, nil
 }
 
@@ -53,7 +57,7 @@ func (g *segment) openToRead(files record.Opener, from int64, visit func(int64, 
 	if err != nil {
 		return record.Result{}, err
 	}
-	g.file = f
+	g.file, g.size = f, size
 	r, err := record.NewReader(f)
 	if errors.Is(err, pool.ErrCorrupt) {
 		return record.Result{Gaps: []record.Gap{{From: from, To: size}}}, nil

@@ -13,14 +13,14 @@ import (
 // once its article is withdrawn.
 const withdrawnMark = 1
 
-// Cancel implements [pool.Store]. It waits for epochs that are being dropped.
+// Cancel implements [pool.Store]. It waits for a step of expiry.
 func (s *Store) Cancel(ctx context.Context, id pool.MessageID) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.leave()
-	s.dropping.Lock()
-	defer s.dropping.Unlock()
+	s.removing.Lock()
+	defer s.removing.Unlock()
 	var err error
 	s.batcher.Alone(func() {
 		var gone *pool.Stored
@@ -52,8 +52,7 @@ func (s *Store) Remember(ctx context.Context, id pool.MessageID) error {
 }
 
 // withdraw writes a withdrawal's record and takes the article out of the index.
-// It runs under the batcher's turn, and while no epoch is dropped if there is an
-// article.
+// It runs under the batcher's turn, with removing held if there is an article.
 func (s *Store) withdraw(gone *pool.Stored) error {
 	if err := errors.Join(s.writable(), s.room()); err != nil {
 		return err
@@ -91,7 +90,11 @@ func (s *Store) live(id pool.MessageID) (*pool.Stored, error) {
 	case len(value) == 0 || withdrawn(value):
 		return nil, nil
 	}
-	return s.read(value)
+	a, err := s.read(value)
+	if err == nil && s.expired(a.Locations) {
+		return nil, nil
+	}
+	return a, err
 }
 
 // withdrawn says whether a message-id's entry in the index is that of a
@@ -126,27 +129,45 @@ func (s *Store) leaveIndex(batch *leveldb.Batch, gone *pool.Stored, p place) (ma
 	if err != nil {
 		return nil, err
 	}
+	if known && withdrawn(value) { // this one is a copy
+		old := cursor{rest: value}
+		batch.Delete(withdrawalKey(old.place().segment, hashOf(gone.ID)))
+	}
 	batch.Put(key, append(appendPlace(nil, p), withdrawnMark))
-	changed := make(map[*group]*group)
+	batch.Put(withdrawalKey(p.segment, hashOf(gone.ID)), nil)
 	if !known || len(value) == 0 || withdrawn(value) {
-		return changed, nil
+		return make(map[*group]*group), nil
 	}
 	c := cursor{rest: value}
-	batch.Delete(arrivalKey(gone.Arrived, c.place()))
+	return s.unfile(batch, gone, c.place())
+}
+
+// unfile takes an article's rows and arrival, whose record stands at p, out of
+// the index. It returns copies of its groups as leaveIndex does.
+func (s *Store) unfile(batch *leveldb.Batch, gone *pool.Stored, p place) (map[*group]*group, error) {
+	changed := make(map[*group]*group)
+	batch.Delete(arrivalKey(gone.Arrived, p))
+	from := s.segments[p.segment]
+	if from == nil {
+		return nil, errDoubt
+	}
 	for _, l := range gone.Locations {
 		g := s.groups[l.Group]
-		row := numberKey(g.id, l.Number)
-		if _, ok, err := s.index.get(row); err != nil {
+		key := numberKey(g.id, l.Number)
+		row, ok, err := s.index.get(key)
+		if err != nil {
 			return nil, err
 		} else if !ok {
 			continue
 		}
 		now := *g
-		now.info.Count--
+		now.leave(row)
+		from.tally.live--
 		changed[g] = &now
-		batch.Delete(row)
+		batch.Delete(key)
 		batch.Put(groupKey(g.id), now.appendMarks(nil))
 	}
+	batch.Put(tallyKey(from.number), from.tally.append(nil))
 	return changed, nil
 }
 

@@ -80,7 +80,9 @@ func (s *Store) group(name pool.Group) (*group, error) {
 func (s *Store) visible(a *pool.Stored) *pool.Stored {
 	seen := *a
 	seen.Locations = slices.DeleteFunc(slices.Clone(a.Locations), func(l pool.Location) bool {
-		return s.groups[l.Group].hidden
+		g := s.groups[l.Group]
+		_, there := g.find(l.Number)
+		return g.hidden || !there
 	})
 	return &seen
 }

@@ -23,6 +23,7 @@ func durableCases() []durableCase {
 		{"Reopen_everythingExpired", testReopenExpired},
 		{"Reopen_afterCancel", testReopenCancel},
 		{"Reopen_cancelledThenDropped", testReopenCancelDrop},
+		{"Reopen_afterExpire", testReopenExpire},
 	}
 }
 

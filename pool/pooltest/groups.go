@@ -229,6 +229,7 @@ func (r *room) everything(ctx context.Context) map[string]error {
 		"Since":       r.Since(ctx, day(), func(pool.MessageID, []pool.Location) bool { return true }),
 		"SetGroup":    r.SetGroup(ctx, pool.GroupInfo{Name: "b"}),
 		"DropBefore":  r.DropBefore(ctx, 1),
+		"Expire":      r.Expire(ctx, map[pool.Group]pool.Keep{"a": {Articles: 1}}),
 		"Cancel":      r.Cancel(ctx, ID("x")),
 		"Remember":    r.Remember(ctx, ID("y")),
 		"RemoveGroup": r.RemoveGroup(ctx, "a"),

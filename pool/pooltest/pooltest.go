@@ -56,6 +56,7 @@ func cases() []testCase {
 	all = append(all, cancelCases()...)
 	all = append(all, groupCases()...)
 	all = append(all, expiryCases()...)
+	all = append(all, keepCases()...)
 	return append(all, lifeCases()...)
 }
 

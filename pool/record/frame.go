@@ -134,6 +134,20 @@ func NewReader(r io.ReaderAt) (*Reader, error) {
 // can tell by it whether it is still the same file.
 func (r *Reader) Salt() uint32 { return uint32(r.salt) }
 
+// Size returns the size of the payload of the record at offset. It returns
+// [pool.ErrCorrupt] when no record begins there.
+func (r *Reader) Size(offset int64) (int, error) {
+	head := make([]byte, Overhead)
+	if n, err := r.r.ReadAt(head, offset); n < len(head) && err != nil && err != io.EOF {
+		return 0, err
+	}
+	size, ok := r.salt.payloadSize(offset, head)
+	if !ok {
+		return 0, pool.ErrCorrupt
+	}
+	return size, nil
+}
+
 // Read returns the payload of the record at offset, having checked it. size is
 // the payload's size. It returns [pool.ErrCorrupt] when what stands there is
 // not that record, whole.
