@@ -137,7 +137,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	}
 	g.peers = peer.New(peer.Options{
 		Domain: s.Domain, Peers: s.Peers, Store: g.store, Cutoff: s.Cutoff, Certificate: session.CertificateHash,
-		Own: []pool.Group{s.PoolGroup, batch.Manifest, keysGroup, office.Reply, office.Inbox, office.Sent},
+		Own: ownGroups(s.PoolGroup),
 	})
 	desk := g.office(s)
 	g.feeds = feed.New(filepath.Join(s.Data, "feeds"), g.store, s.Feeds, s.Logger)

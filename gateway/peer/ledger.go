@@ -70,6 +70,12 @@ func refuseField(name, what string) error {
 	return &pool.Refusal{Sentence: "The header field " + name + " " + what, Cause: Field}
 }
 
+// ReasonOf is the name of a refusal's reason.
+func ReasonOf(refusal error) string {
+	reason, _ := reasonOf(refusal)
+	return reason.String()
+}
+
 // reasonOf returns the reason of an error that stands for good, and false for
 // one that may be over later.
 func reasonOf(err error) (Reason, bool) {

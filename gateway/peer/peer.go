@@ -33,7 +33,7 @@ type Options struct {
 	Domain string        // our identity in Path
 	Peers  []Peer        // the first that a connection's marks fit is it
 	Store  pool.Store    // begins appends, if it is a [pool.Beginner]
-	Cutoff time.Duration // an article older than that is refused (RFC 5537, Section 3.3)
+	Cutoff time.Duration // an article older than that is refused (RFC 5537, Section 3.3); 0 for none
 
 	// Own is the groups that the gateway fills itself. An article that names
 	// one of them, in any case, is refused whole.

@@ -15,17 +15,33 @@ import (
 // 3.7).
 const tolerance = 24 * time.Hour
 
-// checkHeader checks what a serving agent must in the header alone (RFC 5537,
-// Section 3.7, and RFC 5536, Section 3).
+// checkHeader checks the header of an article that was announced as id.
 func (d *Desk) checkHeader(a *article.Article, id pool.MessageID, now time.Time) error {
+	path, err := d.checkFields(a, now)
+	switch {
+	case err != nil:
+		return err
+	case a.Get("Message-ID") != string(id):
+		return refuse(OtherID)
+	case d.ownID(id):
+		return refuse(OwnID)
+	case path.Passed(d.opts.Domain):
+		return refuse(Looped)
+	}
+	return nil
+}
+
+// checkFields checks what a serving agent must in the header alone (RFC 5537,
+// Section 3.7, and RFC 5536, Section 3). It returns the article's Path.
+func (d *Desk) checkFields(a *article.Article, now time.Time) (article.Path, error) {
 	for _, name := range [...]string{"Date", "From", "Message-ID", "Newsgroups", "Path", "Subject"} {
 		switch {
 		case !a.Has(name):
-			return refuseField(name, "is missing")
+			return article.Path{}, refuseField(name, "is missing")
 		case a.Count(name) > 1:
-			return refuseField(name, "is there twice")
+			return article.Path{}, refuseField(name, "is there twice")
 		case a.Get(name) == "":
-			return refuseField(name, "is empty")
+			return article.Path{}, refuseField(name, "is empty")
 		}
 	}
 	for _, name := range [...]string{
@@ -33,26 +49,17 @@ func (d *Desk) checkHeader(a *article.Article, id pool.MessageID, now time.Time)
 		"Injection-Date", "Injection-Info", "Organization", "References", "Summary", "Supersedes", "User-Agent",
 	} {
 		if a.Count(name) > 1 {
-			return refuseField(name, "is there twice")
+			return article.Path{}, refuseField(name, "is there twice")
 		}
 	}
-	if a.Get("Message-ID") != string(id) {
-		return refuse(OtherID)
-	}
-	if d.ownID(id) {
-		return refuse(OwnID)
-	}
 	if err := d.checkDates(a, now); err != nil {
-		return err
+		return article.Path{}, err
 	}
 	path, err := article.ParsePath(a.Get("Path"))
 	if err != nil {
-		return refuseField("Path", "is invalid")
+		return article.Path{}, refuseField("Path", "is invalid")
 	}
-	if path.Passed(d.opts.Domain) {
-		return refuse(Looped)
-	}
-	return nil
+	return path, nil
 }
 
 // checkDates goes by Injection-Date where there is one, and else by Date (RFC
@@ -70,7 +77,7 @@ func (d *Desk) checkDates(a *article.Article, now time.Time) error {
 	switch {
 	case date.After(now.Add(tolerance)):
 		return refuse(TooNew)
-	case date.Before(now.Add(-d.opts.Cutoff)):
+	case d.opts.Cutoff > 0 && date.Before(now.Add(-d.opts.Cutoff)):
 		return refuse(TooOld)
 	}
 	return nil
