@@ -1,23 +1,13 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"restanted": func() {
-			if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
-				fmt.Fprintln(os.Stderr, "restanted:", err)
-				os.Exit(1)
-			}
-		},
-	})
+	testscript.Main(m, map[string]func(){"restanted": main})
 }
 
 func TestCommands(t *testing.T) {

@@ -19,7 +19,8 @@ const module = "github.com/restante/restante/"
 var rooms = map[string][]string{
 	"cmd/restanted": {
 		"config", "gateway", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/nntp", "gateway/peer",
-		"gateway/remote", "gateway/session", "crypto/...", "pool",
+		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive",
+		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},
 	"cmd/restante": {
@@ -53,6 +54,7 @@ var rooms = map[string][]string{
 	"gateway/pickup":  {"gateway/nntp", "pool", "crypto/..."},
 
 	"pool":         {},
+	"pool/archive": {"pool", "pool/article", "golang.org/x/sync/semaphore"},
 	"pool/article": {"pool"},
 	"pool/control": {"pool", "pool/article"},
 	"pool/record":  {"pool", "golang.org/x/sys/unix"},

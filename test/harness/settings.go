@@ -85,3 +85,10 @@ func Passphrase(t testing.TB) string {
 	t.Helper()
 	return run(t, "passphrase")
 }
+
+// Run runs a task of the gateway's program for this gateway, which must not run
+// unless the task allows it, and returns what it printed.
+func (g *Gateway) Run(args ...string) string {
+	g.t.Helper()
+	return run(g.t, append(args, "--config", g.Config)...)
+}
