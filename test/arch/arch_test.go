@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	},
 	"gateway/nntp":   {"pool"},
 	"gateway/remote": {"gateway/nntp"},
+	"gateway/pull":   {"gateway/nntp", "gateway/remote", "pool"},
 	"gateway/feed": {
 		"gateway/nntp", "gateway/remote", "pool", "pool/article",
 		"github.com/rs/zerolog", "golang.org/x/sync/errgroup",

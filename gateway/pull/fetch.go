@@ -1,0 +1,113 @@
+package pull
+
+import (
+	"context"
+	"errors"
+	"net/mail"
+
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/gateway/remote"
+	"github.com/restante/restante/pool"
+)
+
+// fetch asks for articles, a window of them ahead, and hands them over. It says
+// whether none has to be asked for again.
+func (r *run) fetch(ctx context.Context, ids []pool.MessageID) (whole bool, err error) {
+	window := r.Window
+	if window <= 0 {
+		window = 32
+	}
+	whole = true
+	for len(ids) > 0 && ctx.Err() == nil {
+		n := min(window, len(ids))
+		ok, err := r.some(ctx, ids[:n])
+		if err != nil {
+			return false, err
+		}
+		whole = whole && ok
+		ids = ids[n:]
+	}
+	return whole, ctx.Err()
+}
+
+// some fetches one window full. The articles share a sync.
+func (r *run) some(ctx context.Context, ids []pool.MessageID) (whole bool, err error) {
+	r.conn.Extend(len(ids) * r.Articles)
+	for _, id := range ids {
+		if err := r.conn.W.Command("ARTICLE " + string(id)); err != nil {
+			return false, err
+		}
+	}
+	if r.conn.W.Flush() != nil {
+		return false, remote.ErrLost
+	}
+	var waits []func() error
+	for _, id := range ids {
+		text, err := r.article()
+		if err != nil {
+			_ = r.settle(waits)
+			return false, err
+		}
+		if text == nil {
+			r.counts.Missing++
+			continue
+		}
+		r.counts.Octets += len(text)
+		waits = append(waits, r.Taker.Take(ctx, id, text))
+	}
+	return r.settle(waits), nil
+}
+
+// article reads the answer to ARTICLE; nothing where there is none to be had.
+func (r *run) article() ([]byte, error) {
+	reply, err := r.conn.Reply()
+	if err != nil {
+		return nil, err
+	}
+	switch reply.Code {
+	case nntp.CodeArticle:
+	case nntp.CodeNoSuchArticle, nntp.CodeNoSuchNumber, nntp.CodeInternalFault:
+		return nil, nil
+	default:
+		return nil, &remote.Refused{Code: reply.Code}
+	}
+	block, err := r.conn.Block(r.Articles)
+	switch {
+	case errors.Is(err, nntp.ErrBlockMalformed), errors.Is(err, nntp.ErrBlockTooLarge):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return block.Text(), nil
+}
+
+// settle waits for what was handed over.
+func (r *run) settle(waits []func() error) (whole bool) {
+	whole = true
+	for _, wait := range waits {
+		err := wait()
+		var refusal *pool.Refusal
+		switch {
+		case err == nil:
+			r.counts.Taken++
+		case errors.Is(err, pool.ErrDuplicate):
+			r.counts.Had++
+		case errors.As(err, &refusal):
+			r.counts.Refused++
+		default:
+			r.counts.Deferred++
+			whole = false
+		}
+	}
+	return whole
+}
+
+// tooOld goes by the Date of an article. One that can't be read is for the taker
+// to refuse.
+func (r *run) tooOld(date string) bool {
+	if r.Since.IsZero() {
+		return false
+	}
+	t, err := mail.ParseDate(date)
+	return err == nil && t.Before(r.Since)
+}
