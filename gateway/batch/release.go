@@ -102,12 +102,8 @@ func (r *Releaser) compose(batch uint64) (*plan, error) {
 		return nil, err
 	}
 	entries, posts := split(r.Queue.collect(batch))
-	for len(entries) < r.Queue.shape.Size {
-		cover, err := r.cover()
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, cover)
+	if entries, err = r.fill(entries); err != nil {
+		return nil, err
 	}
 	shuffle(entries)
 	shuffle(posts)
@@ -133,6 +129,20 @@ func (r *Releaser) compose(batch uint64) (*plan, error) {
 		p.texts = append(p.texts, it.data)
 	}
 	return p, nil
+}
+
+// fill adds cover up to the batch's size. It makes a whole batch of cover every
+// time, and forgets what is not needed: the moment at which a batch appears
+// would say how much of it took no making.
+func (r *Releaser) fill(entries []item) ([]item, error) {
+	covers := make([]item, r.Queue.shape.Size)
+	for i := range covers {
+		var err error
+		if covers[i], err = r.cover(); err != nil {
+			return nil, err
+		}
+	}
+	return append(entries, covers[min(len(entries), len(covers)):]...), nil
 }
 
 func (r *Releaser) entry(it item, batch uint64) *entry.Entry {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -49,10 +50,22 @@ func newTarget(t *testing.T, changes ...func(*gateway.Settings)) *target {
 	return start(t, listener, func() (net.Conn, error) { return net.DialTimeout("tcp", address, patience) }, changes)
 }
 
+// quickFolder is a folder in memory where there is one: what an attacker sees
+// does not depend on the disk.
+func quickFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("/dev/shm", "restante-attack-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
+}
+
 // start starts a gateway that serves a listener.
 func start(t *testing.T, listener net.Listener, dial func() (net.Conn, error), changes []func(*gateway.Settings)) *target {
 	t.Helper()
-	data := filepath.Join(t.TempDir(), "data")
+	data := filepath.Join(quickFolder(t), "data")
 	s := gateway.Settings{
 		Domain: domain, Data: data, PoolGroup: "restante.pool",
 		Batches: batch.Shape{

@@ -1,0 +1,311 @@
+package attack
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/restante/restante/crypto/identity"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/crypto/token"
+	"github.com/restante/restante/gateway"
+	"github.com/restante/restante/gateway/keyring"
+)
+
+const (
+	batchSize = 8
+	watched   = 632 // batches, so that the pool holds a little over 5,000 entries
+	people    = 12
+)
+
+// A history is a pool that was filled by the real code, and the secret of it:
+// whose each entry is.
+type history struct {
+	entries []observed
+	owner   map[string]int // by Message-ID; cover has none
+}
+
+// recorded lets a gateway run for batches, half of what it releases being mail:
+// messages of all sizes, in fragments where they are long, and receipts. Which
+// batches are full and which are empty follows from a coin.
+func recorded(t *testing.T, batches int) history {
+	t.Helper()
+	var h history
+	inBubble(t, func(t *testing.T) {
+		g := newBubbleTarget(t)
+		first := g.policy.Calendar.Batch(time.Now()) + 1
+		ring, err := keyring.Open(gateway.KeyDir(g.data), domain, g.policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		alice := g.dial()
+		alice.login("alice", alicePassphrase)
+		boxes := []*identity.Mailbox{identity.FromPassphrase(domain, "alice", alicePassphrase).Mailbox(0)}
+		for len(boxes) < people {
+			boxes = append(boxes, identity.NewSeed().Mailbox(0))
+		}
+		nobody := g.dial()
+		for range batches {
+			for range rand.IntN(6) {
+				from := nobody
+				if rand.IntN(4) == 0 {
+					from = alice // who gets a receipt
+				}
+				from.post(letterTo(g.token(boxes[rand.IntN(people)])))
+			}
+			g.nextBatch()
+		}
+		h.entries = nobody.fetch(t, batchSize)[:batches*batchSize]
+		last := g.policy.Calendar.Batch(time.Now())
+		h.owner = map[string]int{}
+		for i, box := range boxes {
+			for b := first; b <= last; b++ {
+				secret := blinded(t, ring, box, g.policy.Calendar.EpochOf(b))
+				for s := range uint16(g.policy.SlotsPerBatch) {
+					h.owner[secret.Tag(b, s).MessageID(domain)] = i
+				}
+			}
+		}
+	})
+	return h
+}
+
+// token makes a reply token of a mailbox, as its owner can from the directory.
+func (g *target) token(box *identity.Mailbox) string {
+	g.t.Helper()
+	directory := g.directory()
+	epoch := g.policy.Calendar.Epoch(time.Now())
+	for _, k := range directory.Seal {
+		if k.Epoch != epoch {
+			continue
+		}
+		seal, err := token.ParseSealPublic(k.Key[:])
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		made, err := token.Mint(seal, domain, epoch, box)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		return made.MessageID(domain)
+	}
+	g.t.Fatal("no seal key of this epoch is published")
+	return ""
+}
+
+// directory is what the gateway publishes now.
+func (g *target) directory() *note.Directory {
+	g.t.Helper()
+	ring, err := keyring.Open(gateway.KeyDir(g.data), domain, g.policy)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	d, _, _, err := note.OpenDirectory(ring.Directory().Signed, ring.Signer().Verifier())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return d
+}
+
+// letterTo is a message of any size, from a word to four entries.
+func letterTo(token string) string {
+	body := "x"
+	switch rand.IntN(3) {
+	case 1:
+		body = strings.Repeat("A line of text that says nothing at all.\n", 1+rand.IntN(300))
+	case 2:
+		body = strings.Repeat("zzzzzzzzzzzzzzzzzzzzzzzz\n", rand.IntN(2500))
+	}
+	return fmt.Sprintf("Newsgroups: restante.reply\nSubject: s\nReferences: %s\n\n%s\n", token, body)
+}
+
+func (h history) samples(change func(o *observed, real bool)) []sample {
+	var out []sample
+	for i := range h.entries {
+		o := h.entries[i]
+		_, real := h.owner[o.id]
+		if change != nil {
+			o.payload = append([]byte(nil), o.payload...)
+			o.tag = append([]byte(nil), o.tag...)
+			change(&o, real)
+		}
+		out = append(out, sample{o.features(batchSize), real})
+	}
+	return out
+}
+
+// TestDistinguisher_coverLooksLikeMail lets a classifier learn on one half of
+// five thousand entries of which it is told what they are, and guess the other
+// half. Each control makes cover a little different, in a way that a slip in the
+// code could, and the same classifier must see it.
+func TestDistinguisher_coverLooksLikeMail(t *testing.T) {
+	var v verdict
+	var h history
+	for range 2 { // one interval in a hundred leaves out 0.5 by chance; two, one pair in ten thousand
+		h = recorded(t, watched)
+		if v = judge(h.samples(nil)); !v.tells() {
+			break
+		}
+	}
+	real, heads := 0, map[string]int{}
+	for _, o := range h.entries {
+		heads[o.head]++
+		if _, ok := h.owner[o.id]; ok {
+			real++
+		}
+	}
+	t.Logf("%d entries, %d of them mail, %d form of header; AUC %.4f, 99 %% interval %.4f to %.4f; widest single feature |z| %.2f (number %d)",
+		len(h.entries), real, len(heads), v.auc, v.low, v.high, v.widest, v.feature)
+	if share := float64(real) / float64(len(h.entries)); share < 0.35 || share > 0.65 {
+		t.Errorf("%.2f of the entries are mail: the classes are too unequal", share)
+	}
+	if len(heads) != 1 {
+		t.Errorf("%d forms of header: %v", len(heads), heads)
+	}
+	if v.tells() {
+		t.Error("mail and cover can be told apart, twice in a row")
+	}
+	for flaw, change := range map[string]func(o *observed, real bool){
+		"cover stands in the first places of its batch": func(o *observed, real bool) {
+			if !real {
+				o.place = rand.IntN(batchSize/2 + 2)
+			}
+		},
+		"a bit of cover's tag is mostly zero": func(o *observed, real bool) {
+			if !real && rand.IntN(4) > 0 {
+				o.tag[5] &^= 8
+			}
+		},
+		"cover's key is no point of the curve half of the time": func(o *observed, real bool) {
+			o.payload[31] &^= 128 // as X25519 gives it
+			if !real {
+				o.payload[31] |= byte(rand.IntN(2)) << 7
+			}
+		},
+		"cover ends with 96 zeros": func(o *observed, real bool) {
+			if !real {
+				clear(o.payload[len(o.payload)-112 : len(o.payload)-16])
+				o.stats = statistics(o.payload, o.body)
+			}
+		},
+		"cover is a base64 line longer": func(o *observed, real bool) {
+			if !real {
+				o.octets += 78
+			}
+		},
+	} {
+		c := judge(h.samples(change))
+		t.Logf("control, %s: AUC %.3f, 99 %% interval %.3f to %.3f, widest |z| %.1f", flaw, c.auc, c.low, c.high, c.widest)
+		if !c.tells() {
+			t.Errorf("the classifier does not see that %s", flaw)
+		}
+	}
+	t.Run("Linking", func(t *testing.T) { link(t, h) })
+}
+
+// link is the attack on unlinkability: from two entries the attacker must tell
+// whether they are of one mailbox. That a correspondent sends much at a time is
+// no flaw of the entries, so each pair is set against one from the same two
+// batches.
+func link(t *testing.T, h history) {
+	pairs := h.pairs()
+	draw := func(change func(a, b *observed)) []sample {
+		var out []sample
+		for _, p := range pairs {
+			same := [2]observed{h.entries[p[0]], h.entries[p[1]]}
+			if change != nil {
+				same[1].tag = append([]byte(nil), same[1].tag...)
+				same[1].payload = append([]byte(nil), same[1].payload...)
+				change(&same[0], &same[1])
+			}
+			out = append(out, sample{pairFeatures(&same[0], &same[1]), true},
+				sample{pairFeatures(&h.entries[p[0]], &h.entries[p[2]]), false})
+		}
+		return out
+	}
+	v := judge(draw(nil))
+	for range 2 {
+		if !v.tells() {
+			break
+		}
+		pairs = h.pairs()
+		v = judge(draw(nil))
+	}
+	t.Logf("%d pairs of one mailbox, as many of two; AUC %.4f, 99 %% interval %.4f to %.4f; widest |z| %.2f (number %d)",
+		len(pairs), v.auc, v.low, v.high, v.widest, v.feature)
+	if v.tells() {
+		t.Error("entries of one mailbox can be told from others, three times in a row")
+	}
+	for flaw, change := range map[string]func(a, b *observed){
+		"tags of one mailbox share twelve bits half of the time": func(a, b *observed) {
+			if rand.IntN(2) == 0 {
+				b.tag[0], b.tag[1] = a.tag[0], a.tag[1]&15|b.tag[1]&240
+			}
+		},
+		"an ephemeral key is used twice now and then": func(a, b *observed) {
+			if rand.IntN(5) == 0 {
+				copy(b.payload[:32], a.payload)
+			}
+		},
+		"a mailbox's entries tend to stand together": func(a, b *observed) {
+			if rand.IntN(2) == 0 {
+				b.place = min(a.place+1, batchSize-1)
+			}
+		},
+	} {
+		c := judge(draw(change))
+		t.Logf("control, %s: AUC %.3f, 99 %% interval %.3f to %.3f, widest |z| %.1f", flaw, c.auc, c.low, c.high, c.widest)
+		if !c.tells() {
+			t.Errorf("the classifier does not see that %s", flaw)
+		}
+	}
+}
+
+// pairs draws triples of entries: the first two are of one mailbox, the third is
+// of another, in the second's batch. No entry is in two of them, since then the
+// samples would not be independent.
+func (h history) pairs() [][3]int {
+	var mail [][]int // by batch
+	for i, o := range h.entries {
+		for len(mail) <= o.batch {
+			mail = append(mail, nil)
+		}
+		if _, ok := h.owner[o.id]; ok {
+			mail[o.batch] = append(mail[o.batch], i)
+		}
+	}
+	used := map[int]bool{}
+	var out [][3]int
+	order := rand.Perm(len(h.entries))
+	for _, a := range order {
+		who, ok := h.owner[h.entries[a].id]
+		if !ok || used[a] {
+			continue
+		}
+		for back := range 40 {
+			batch := h.entries[a].batch + back
+			if batch >= len(mail) {
+				break
+			}
+			same, other := -1, -1
+			for _, k := range rand.Perm(len(mail[batch])) {
+				i := mail[batch][k]
+				switch {
+				case i == a || used[i]:
+				case h.owner[h.entries[i].id] == who:
+					same = i
+				default:
+					other = i
+				}
+			}
+			if same >= 0 && other >= 0 {
+				out = append(out, [3]int{a, same, other})
+				used[a], used[same], used[other] = true, true, true
+				break
+			}
+		}
+	}
+	return out
+}
