@@ -66,6 +66,7 @@ func check(conf Config, where map[string]unstable.Position) Problems {
 	if wait := time.Duration(conf.Limits.Backlog) * time.Duration(conf.Pool.BatchInterval); wait > time.Duration(conf.Pool.EpochLength) {
 		c.say("limits.backlog", "%d batches are longer than pool.epoch_length: write %d or less", conf.Limits.Backlog, time.Duration(conf.Pool.EpochLength)/max(1, time.Duration(conf.Pool.BatchInterval)))
 	}
+	c.expire("expire.", conf.Expire)
 	c.groups(conf)
 	c.distributions(conf.Distributions)
 	c.peers(conf.Peers)
@@ -191,6 +192,19 @@ func (c *checker) groups(conf Config) {
 			c.say(key+".description", "must be one line")
 		}
 		c.posting(key, g)
+		c.expire(key+".expire_", Config{}.Keep(g)) // what it says itself
+	}
+}
+
+func (c *checker) expire(prefix string, e Expire) {
+	if e.Age < 0 {
+		c.say(prefix+"age", `shorter than nothing: write a length of time like "720h", or "0s" to keep articles for ever`)
+	}
+	if e.Articles < 0 {
+		c.say(prefix+"articles", "%d is too small: write a number of articles, or 0 to keep any number", e.Articles)
+	}
+	if e.Octets < 0 {
+		c.say(prefix+"octets", "%d is too small: write a number of octets, or 0 to keep any number", e.Octets)
 	}
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	Login  Login   `toml:"login"`
 	Pool   Pool    `toml:"pool"`
 	Limits Limits  `toml:"limits"`
+	Expire Expire  `toml:"expire"`
 	Groups []Group `toml:"group" reload:"yes"`
 
 	Distributions []Distribution `toml:"distribution"`
@@ -93,12 +94,39 @@ type Limits struct {
 	DiskReserve  int64    `toml:"disk_reserve"`               // octets of the disk left free: nothing is taken below it; 1073741824
 }
 
+// Expire is how much is kept of a public group that says nothing else itself.
+// What is older, or more, goes, the lowest article numbers first.
+type Expire struct {
+	Age      Duration `toml:"age" reload:"yes"`      // since arrival, 0 for ever; 0
+	Articles int      `toml:"articles" reload:"yes"` // so many, 0 for any number; 0
+	Octets   int64    `toml:"octets" reload:"yes"`   // so many octets of articles, 0 for any number; 0
+}
+
 // Group is one public group.
 type Group struct {
 	Name        string `toml:"name"`
 	Description string `toml:"description"`
 	Posting     string `toml:"posting"`   // y: anyone may post; n: nobody; m: what the moderator approves; "y"
 	Moderator   string `toml:"moderator"` // with m: the moderator's token in angle brackets, or a mail address
+
+	ExpireAge      *Duration `toml:"expire_age"`      // expire.age for this group
+	ExpireArticles *int      `toml:"expire_articles"` // expire.articles for this group
+	ExpireOctets   *int64    `toml:"expire_octets"`   // expire.octets for this group
+}
+
+// Keep returns how much is kept of a group.
+func (c Config) Keep(g Group) Expire {
+	keep := c.Expire
+	if g.ExpireAge != nil {
+		keep.Age = *g.ExpireAge
+	}
+	if g.ExpireArticles != nil {
+		keep.Articles = *g.ExpireArticles
+	}
+	if g.ExpireOctets != nil {
+		keep.Octets = *g.ExpireOctets
+	}
+	return keep
 }
 
 // Distribution is one value of the Distribution header field.

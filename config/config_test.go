@@ -278,3 +278,22 @@ func TestParse_peersThatAreFed(t *testing.T) {
 		}
 	}
 }
+
+func TestParse_expiry(t *testing.T) {
+	c, err := Parse([]byte("domain = \"gw.example\"\n[expire]\nage = \"720h\"\noctets = 5\n" +
+		"[[group]]\nname = \"a\"\n[[group]]\nname = \"b\"\nexpire_age = \"0s\"\nexpire_articles = 7\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	month := Duration(720 * time.Hour)
+	for i, want := range []Expire{{Age: month, Octets: 5}, {Articles: 7, Octets: 5}} {
+		if diff := cmp.Diff(want, c.Keep(c.Groups[i])); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.Groups[i].Name, diff)
+		}
+	}
+	_, err = Parse([]byte("domain = \"gw.example\"\n[expire]\nage = \"-1h\"\n[[group]]\nname = \"a\"\nexpire_articles = -1\n"))
+	var problems Problems
+	if !errors.As(err, &problems) || len(problems) != 2 || problems[0].Line != 3 || problems[1].Line != 6 {
+		t.Errorf("got %v, want problems in lines 3 and 6", err)
+	}
+}

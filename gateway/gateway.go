@@ -54,6 +54,8 @@ type Settings struct {
 
 	DiskReserve uint64 // octets of the disk that stay free
 
+	Keep map[pool.Group]Keep // of the public groups; all is kept of those that are not in it
+
 	TLS       *certs.Options // nil: no TLS
 	Admission Admission      // who may connect
 	Limits    session.Limits // what a session may ask for
@@ -81,6 +83,9 @@ type Gateway struct {
 	peers    *peer.Desk
 	feeds    *feed.Feeds
 
+	keep        atomic.Pointer[map[pool.Group]Keep]
+	keepChanged chan struct{} // keep was changed
+
 	refusedPosts atomic.Int64  // since the last round, for a fault of ours
 	certs        *certs.Source // nil without TLS
 	conns        *conns
@@ -103,7 +108,7 @@ func (s *Settings) KeyPolicy() keyring.Policy {
 func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g := &Gateway{
 		domain: s.Domain, calendar: s.Batches.Calendar,
-		conns: newConns(s.Admission), log: s.Logger,
+		conns: newConns(s.Admission), log: s.Logger, keepChanged: make(chan struct{}, 1),
 	}
 	defer func() {
 		if err != nil {
@@ -114,7 +119,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		return nil, fmt.Errorf("open the keys: %w", err)
 	}
 	// The store first: it has the lock on the folder, the keys in it included.
-	store, err := disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
+	store, err := disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, Remember: remembered(s.Cutoff), Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
@@ -128,6 +133,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	if err := g.setGroups(ctx, s); err != nil {
 		return nil, err
 	}
+	g.setKeep(s)
 	if _, err := g.keys.Advance(time.Now()); err != nil {
 		return nil, fmt.Errorf("advance the keys: %w", err)
 	}

@@ -74,8 +74,9 @@ func TestRounds_keepTheRhythmAndDropWhatExpired(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		g := opened(t, newSettings(t))
 		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
+		done := make(chan error, 2)
 		go func() { done <- g.rounds(ctx) }()
+		go func() { done <- g.expiry(ctx) }()
 		time.Sleep(10*time.Minute + time.Second)
 		if got := count(t, g, "restante.pool"); got != 20 {
 			t.Errorf("%d entries after ten batches of two", got)
@@ -88,14 +89,16 @@ func TestRounds_keepTheRhythmAndDropWhatExpired(t *testing.T) {
 			t.Errorf("%d directories for eight epochs", got)
 		}
 		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }
 
-// What has expired goes first: below the reserve nothing else makes room.
-func TestRound_dropsEvenWhenTheDiskIsFull(t *testing.T) {
+// Below the reserve nothing else makes room.
+func TestExpire_dropsEvenWhenTheDiskIsFull(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSettings(t)
 		g := opened(t, s)
@@ -116,6 +119,9 @@ func TestRound_dropsEvenWhenTheDiskIsFull(t *testing.T) {
 		g = opened(t, s)
 		if err := g.round(t.Context(), time.Now()); !errors.Is(err, pool.ErrDiskFull) {
 			t.Errorf("got %v, want ErrDiskFull", err)
+		}
+		if err := g.expire(t.Context(), time.Now()); err != nil {
+			t.Errorf("expire: %v", err)
 		}
 		if got := count(t, g, "restante.pool"); got != 0 {
 			t.Errorf("%d expired entries are still there", got)

@@ -45,15 +45,10 @@ func (g *Gateway) rounds(ctx context.Context) error {
 	return nil
 }
 
-// round brings the keys up to date, drops what has had its time, and releases
-// every batch that is due. Dropping comes first: it may be what makes room.
+// round brings the keys up to date and releases every batch that is due.
 func (g *Gateway) round(ctx context.Context, now time.Time) error {
 	if _, err := g.keys.Advance(now); err != nil {
 		return fmt.Errorf("advance the keys: %w", err)
-	}
-	oldest, _ := g.keys.Retained()
-	if err := g.store.DropBefore(ctx, oldest); err != nil {
-		return fmt.Errorf("drop what has expired: %w", err)
 	}
 	if err := g.publish(ctx, now); err != nil {
 		return fmt.Errorf("publish the directory: %w", err)

@@ -21,6 +21,7 @@ import (
 func (g *Gateway) Run(ctx context.Context, listener net.Listener, secure ...net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.rounds(ctx) })
+	group.Go(func() error { return g.expiry(ctx) })
 	group.Go(func() error { return g.feeds.Run(ctx) })
 	group.Go(func() error { return g.listen(ctx, listener, g.sessions.Serve, g.turnAway) })
 	for _, l := range secure {

@@ -29,10 +29,13 @@ func settings(c config.Config, log zerolog.Logger) (gateway.Settings, error) {
 	}
 	groups := make([]pool.GroupInfo, len(c.Groups))
 	moderators := make(map[pool.Group]string)
+	keep := make(map[pool.Group]gateway.Keep)
 	for i, g := range c.Groups {
 		if g.Moderator != "" {
 			moderators[pool.Group(g.Name)] = g.Moderator
 		}
+		k := c.Keep(g)
+		keep[pool.Group(g.Name)] = gateway.Keep{Age: time.Duration(k.Age), Articles: k.Articles, Octets: k.Octets}
 		groups[i] = pool.GroupInfo{
 			Name:        pool.Group(g.Name),
 			Description: g.Description,
@@ -57,6 +60,7 @@ func settings(c config.Config, log zerolog.Logger) (gateway.Settings, error) {
 			Reserve: uint64(c.Limits.DiskReserve),
 		},
 		Groups:        groups,
+		Keep:          keep,
 		Moderators:    moderators,
 		Distributions: distributions,
 		Peers:         feeders,
