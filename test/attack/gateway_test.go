@@ -54,7 +54,7 @@ func newTarget(t *testing.T, changes ...func(*gateway.Settings)) *target {
 // does not depend on the disk.
 func quickFolder(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "restante-attack-")
+	folder, err := os.MkdirTemp("/dev/shm", "restante-attack-") //nolint:usetesting // that one is on the disk
 	if err != nil {
 		return t.TempDir()
 	}

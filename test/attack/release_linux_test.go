@@ -30,10 +30,10 @@ import (
 func TestTraffic_theMomentOfReleaseSaysNothing(t *testing.T) {
 	const tries = 1200
 	bench := newReleases(t)
-	first, last, control := bench.measure(t, tries, false), bench.last, 0.0
-	complete := bench.compare(last)
-	begin := bench.compare(first)
-	control = bench.compare(bench.measure(t, tries, true))
+	first := bench.measure(t, tries, false)
+	last := bench.last
+	begin, complete := bench.compare(first), bench.compare(last)
+	control := bench.compare(bench.measure(t, tries, true))
 	t.Logf("%d releases, half of them all mail: first entry after %.0f µs of work, |t| %.2f; last after %.0f µs, |t| %.2f; control, eight seals more for cover: |t| %.1f",
 		tries, mean(first)/1e3, begin, mean(last)/1e3, complete, control)
 	if begin > 4.5 || complete > 4.5 {

@@ -47,8 +47,8 @@ func buildAndRun(m *testing.M) (status int, err error) {
 	return m.Run(), nil
 }
 
-// program returns where the gateway lies that [Main] built.
-func program(t testing.TB) string {
+// Program returns where the gateway lies that [Main] built.
+func Program(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv(programVar)
 	if path == "" {

@@ -115,7 +115,7 @@ func (g *Gateway) start() bool {
 		g.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }() // the process has its own
-	process := exec.Command(program(g.t), "serve", "--config", g.Config, "--log-level", "debug")
+	process := exec.Command(Program(g.t), "serve", "--config", g.Config, "--log-level", "debug")
 	process.Stderr = log
 	if err := process.Start(); err != nil {
 		g.t.Fatal(err)
@@ -232,9 +232,6 @@ func (g *Gateway) MustNotLog(words ...string) {
 		}
 	}
 }
-
-// HasLogged says whether the log holds words.
-func (g *Gateway) HasLogged(words string) bool { return strings.Contains(g.logged(), words) }
 
 func (g *Gateway) logged() string {
 	log, err := os.ReadFile(g.Log)

@@ -73,7 +73,7 @@ func change(t testing.TB, path string, settings ...Setting) {
 // what it printed.
 func run(t testing.TB, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), program(t), args...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), Program(t), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("restanted %s: %v\n%s", args[0], err, out)
 	}
