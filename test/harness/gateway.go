@@ -233,6 +233,9 @@ func (g *Gateway) MustNotLog(words ...string) {
 	}
 }
 
+// HasLogged says whether the log holds words.
+func (g *Gateway) HasLogged(words string) bool { return strings.Contains(g.logged(), words) }
+
 func (g *Gateway) logged() string {
 	log, err := os.ReadFile(g.Log)
 	if err != nil {
