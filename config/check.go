@@ -70,6 +70,7 @@ func check(conf Config, where map[string]unstable.Position) Problems {
 	c.groups(conf)
 	c.distributions(conf.Distributions)
 	c.peers(conf.Peers)
+	c.mirror(conf)
 	return c.problems
 }
 

@@ -31,6 +31,22 @@ type Config struct {
 
 	Distributions []Distribution `toml:"distribution"`
 	Peers         []Peer         `toml:"peer" reload:"yes"`
+
+	Mirror   Mirror    `toml:"mirror"`
+	Gateways []Gateway `toml:"gateway" reload:"yes"`
+}
+
+// Mirror is what is kept of other gateways' pools.
+type Mirror struct {
+	Unknown string   `toml:"unknown" reload:"yes"` // gateways that have no table: refuse, or learn their keys from what peers bring; "refuse"
+	Every   Duration `toml:"every" reload:"yes"`   // how often what is lacking is looked for and fetched; 1m
+}
+
+// Gateway is one gateway whose pool is mirrored, or refused.
+type Gateway struct {
+	Domain string `toml:"domain"`
+	Key    string `toml:"key"`    // its signing key, as restanted keys list prints it there; "", learnt from what comes first
+	Refuse bool   `toml:"refuse"` // take nothing of it; false
 }
 
 // Listen is the addresses served.
@@ -148,6 +164,21 @@ type Peer struct {
 	User        string   `toml:"user"`        // what it logs in as, over TLS or from this machine; ""
 	Password    string   `toml:"password"`    // file whose first line is its password then, relative to the file; ""
 	Feed        *Feed    `toml:"feed"`        // how it is fed; none
+	Read        *Read    `toml:"read"`        // how it is read from; none
+}
+
+// Read is how a peer is read from: what a mirror lacks is fetched there, and
+// what is new, where it feeds nobody.
+type Read struct {
+	Address   string   `toml:"address"`   // host:port
+	Security  string   `toml:"security"`  // tls: from the first octet on; starttls; or none; "tls"
+	Authority string   `toml:"authority"` // PEM file of the authorities that its certificate may be from, relative to the file; "", the system's
+	User      string   `toml:"user"`      // what to log in as; ""
+	Password  string   `toml:"password"`  // file whose first line is the password, relative to the file; ""
+	Pull      string   `toml:"pull"`      // wildmat of the groups in which it is asked for what is new; "", which is none
+	Every     Duration `toml:"every"`     // how often it is asked; 5m
+	Since     Duration `toml:"since"`     // what is dated longer ago is left there; 240h
+	NewNews   bool     `toml:"newnews"`   // ask by NEWNEWS, in place of XOVER; false
 }
 
 // Feed is how a peer is fed.
@@ -188,6 +219,7 @@ func Default(domain string) Config {
 		Data:   "data",
 		Listen: Listen{NNTP: "127.0.0.1:1119"},
 		TLS:    TLS{ACMEListen: ":443"},
+		Mirror: Mirror{Unknown: "refuse", Every: Duration(time.Minute)},
 		Login:  Login{Plaintext: "loopback", MinBits: 70},
 		Pool: Pool{
 			Group:         "restante.pool",
@@ -239,6 +271,9 @@ func Load(path string) (Config, error) {
 		if feed := c.Peers[i].Feed; feed != nil {
 			names = append(names, &feed.Authority, &feed.Password)
 		}
+		if read := c.Peers[i].Read; read != nil {
+			names = append(names, &read.Authority, &read.Password)
+		}
 	}
 	for _, name := range names {
 		if *name != "" && !filepath.IsAbs(*name) {
@@ -271,6 +306,9 @@ func Parse(text []byte) (Config, error) {
 		}
 		if p.Feed != nil {
 			p.Feed.fill()
+		}
+		if p.Read != nil {
+			p.Read.fill()
 		}
 	}
 	if problems := check(c, where); len(problems) > 0 {

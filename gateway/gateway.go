@@ -19,11 +19,13 @@ import (
 	"github.com/restante/restante/gateway/certs"
 	"github.com/restante/restante/gateway/feed"
 	"github.com/restante/restante/gateway/keyring"
+	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/office"
 	"github.com/restante/restante/gateway/peer"
 	"github.com/restante/restante/gateway/session"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/disk"
+	"github.com/restante/restante/pool/entry"
 )
 
 // keysGroup is the group in which the gateway publishes its directory.
@@ -41,9 +43,14 @@ type Settings struct {
 	Moderators    map[pool.Group]string // where unapproved posts to moderated groups go: a token or a mail address
 	Distributions []Distribution
 
-	Peers  []peer.Peer   // who may feed
-	Feeds  []feed.Peer   // who is fed
-	Cutoff time.Duration // what peers bring is refused when it is older
+	Peers []peer.Peer // who may feed
+	Feeds []feed.Peer // who is fed
+
+	Readings []Reading      // who is read from
+	Known    []mirror.Known // what was decided about other gateways
+	Learn    bool           // whether others are learnt from what peers bring
+	Repair   time.Duration  // how often what is lacking of their pools is fetched
+	Cutoff   time.Duration  // what peers bring is refused when it is older
 
 	MayLogin   func(net.Conn) bool // whether a passphrase may cross that connection
 	MinBits    float64             // weakest passphrase taken
@@ -79,10 +86,10 @@ type Gateway struct {
 	keys     *keyring.Ring
 	queue    *batch.Queue
 	releaser *batch.Releaser
-	office   *office.Office
 	sessions *session.Server
 	peers    *peer.Desk
 	feeds    *feed.Feeds
+	mirror   *mirroring
 
 	keep        atomic.Pointer[map[pool.Group]Keep]
 	keepChanged chan struct{} // keep was changed
@@ -142,18 +149,23 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Queue: g.queue, Store: g.store, Signer: g.keys.Signer(),
 		Domain: s.Domain, Group: s.PoolGroup, Log: s.Logger,
 	}
+	policy, err := s.policy()
+	if err != nil {
+		return nil, err
+	}
 	g.peers = peer.New(peer.Options{
 		Domain: s.Domain, Peers: s.Peers, Store: g.store, Cutoff: s.Cutoff, Certificate: session.CertificateHash,
-		Own: ownGroups(s.PoolGroup),
+		Own: []pool.Group{office.Reply, office.Inbox, office.Sent}, Gateways: policy,
 	})
-	g.office = g.newOffice(s)
+	g.mirror = newMirroring(policy, g.store, g.peers, s)
+	desk := g.office(s)
 	g.feeds = feed.New(filepath.Join(s.Data, "feeds"), g.store, s.Feeds, s.Logger)
 	options := session.Options{
-		Store: g.store, Office: front{&g.refusedPosts, g.office}, Pickup: window{g.keys, g.office},
+		Store: g.store, Office: desk, Pickup: window{g.keys, desk.Office},
 		Name: s.Domain, Version: s.Version,
-		Posting: true, MayLogin: s.MayLogin, Lists: s.lists(),
+		Posting: true, MayLogin: s.MayLogin, Subscriptions: subscriptions(s.Groups),
 		MaxArticle: s.MaxArticle, Limits: s.Limits,
-		Distributions: s.distributions(), DistribPats: s.distribPats(),
+		Moderators: s.moderators(), Distributions: s.distributions(), DistribPats: s.distribPats(),
 		Feeds:  feeds{g.peers},
 		Logger: s.Logger,
 	}
@@ -168,13 +180,23 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	return g, nil
 }
 
-func (g *Gateway) newOffice(s Settings) *office.Office {
-	return office.New(office.Options{
+func (g *Gateway) office(s Settings) front {
+	return front{&g.refusedPosts, office.New(office.Options{
 		Domain: s.Domain, Group: s.PoolGroup, Calendar: s.Batches.Calendar, Slots: s.Batches.Slots,
 		Keys: g.keys, Queue: g.queue, Store: g.store,
 		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins, LoginWait: s.LoginWait, Pickups: s.Pickups,
 		Moderators: s.Moderators,
-	})
+	})}
+}
+
+// subscriptions is what a new reader is told to subscribe to: the groups that
+// people talk in, and the two of her own.
+func subscriptions(groups []pool.GroupInfo) []pool.Group {
+	names := make([]pool.Group, len(groups))
+	for i, info := range groups {
+		names[i] = info.Name
+	}
+	return append(names, office.Inbox, office.Sent)
 }
 
 // setGroups makes the gateway's own groups and those of the settings, and hides
@@ -185,6 +207,7 @@ func (g *Gateway) setGroups(ctx context.Context, s Settings) error {
 		{Name: batch.Manifest, Description: "What each batch released, signed", Posting: pool.PostingDenied},
 		{Name: keysGroup, Description: "The gateway's public keys, signed", Posting: pool.PostingDenied},
 		{Name: office.Reply, Description: "Always empty: a followup here goes to the author's private inbox", Posting: pool.PostingAllowed},
+		{Name: entry.Submit, Description: "Sealed submissions to any gateway", Posting: pool.PostingAllowed},
 	}, s.Groups...)
 	if err := g.samePool(ctx, s.PoolGroup); err != nil {
 		return err

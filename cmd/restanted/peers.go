@@ -12,16 +12,27 @@ import (
 	"time"
 
 	"github.com/restante/restante/config"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/gateway"
 	"github.com/restante/restante/gateway/feed"
+	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/gateway/peer"
 	"github.com/restante/restante/gateway/remote"
 )
 
-// peers makes of checked tables who may feed, and who is fed. What does not
-// parse was refused by the check; it stands for nothing here.
-func peers(all []config.Peer) (feeders []peer.Peer, fed []feed.Peer, err error) {
-	for _, p := range all {
+// others is what the configuration says about other servers.
+type others struct {
+	feeders  []peer.Peer
+	fed      []feed.Peer
+	readings []gateway.Reading
+	known    []mirror.Known
+}
+
+// othersOf makes of checked tables who may feed, who is fed and who is read from.
+// What does not parse was refused by the check; it stands for nothing here.
+func othersOf(c config.Config) (o others, err error) {
+	for _, p := range c.Peers {
 		one := peer.Peer{Name: p.Name, Path: p.Path, User: p.User}
 		one.Groups, _ = nntp.ParseWildmat(p.Groups)
 		for _, a := range p.Addresses {
@@ -33,52 +44,103 @@ func peers(all []config.Peer) (feeders []peer.Peer, fed []feed.Peer, err error) 
 			one.Certificate = &digest
 		}
 		if one.Password, err = password(p.Password); err != nil {
-			return nil, nil, err
+			return others{}, err
 		}
-		feeders = append(feeders, one)
-		if p.Feed == nil {
-			continue
+		o.feeders = append(o.feeders, one)
+		if p.Feed != nil {
+			to, err := feeding(p)
+			if err != nil {
+				return others{}, err
+			}
+			o.fed = append(o.fed, to)
 		}
-		to, err := feeding(p)
-		if err != nil {
-			return nil, nil, err
+		if p.Read != nil {
+			from, err := reading(p, one)
+			if err != nil {
+				return others{}, err
+			}
+			o.readings = append(o.readings, from)
 		}
-		fed = append(fed, to)
 	}
-	return feeders, fed, nil
+	o.known, err = known(c.Gateways)
+	return o, err
 }
 
 // feeding is how one peer is fed.
 func feeding(p config.Peer) (feed.Peer, error) {
 	f := p.Feed
+	server, version, err := server(f.Address, f.Security, f.Authority, f.User, f.Password)
+	if err != nil {
+		return feed.Peer{}, err
+	}
 	out := feed.Peer{
-		Name: p.Name, Path: p.Path, Server: remote.Server{Address: f.Address, User: f.User},
+		Name: p.Name, Path: p.Path, Server: server,
 		MaxSize: f.Size, Exclude: f.Exclude, Connections: f.Connections, Window: f.Window, TakeThis: f.TakeThis,
 		Delay: time.Duration(f.Delay), Backlog: time.Duration(f.Backlog), Backfill: f.Backfill,
 	}
-	var err error
 	if out.Groups, err = feed.ParseSubscription(f.Groups); err != nil {
 		return feed.Peer{}, err
 	}
-	out.Server.Security = map[string]remote.Security{"tls": remote.Implicit, "starttls": remote.StartTLS}[f.Security]
-	if out.Server.Password, err = password(f.Password); err != nil {
-		return feed.Peer{}, err
-	}
-	var authority []byte
-	if f.Authority != "" {
-		if authority, err = os.ReadFile(f.Authority); err != nil {
-			return feed.Peer{}, fmt.Errorf("a peer's authorities: %w", err)
-		}
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(authority) {
-			return feed.Peer{}, fmt.Errorf("%s: holds no certificate in PEM form", f.Authority)
-		}
-		out.Server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
-	}
-	// What the feed is made of, files included: a reload goes by it.
-	p.Feed = nil
-	sum := sha256.Sum256(fmt.Appendf(nil, "%+v %+v %q %s", p, *f, out.Server.Password, authority))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %+v %s", p.Name, p.Path, *f, version))
 	out.Version = hex.EncodeToString(sum[:])
+	return out, nil
+}
+
+// reading is how one peer is read from.
+func reading(p config.Peer, from peer.Peer) (gateway.Reading, error) {
+	r := p.Read
+	server, _, err := server(r.Address, r.Security, r.Authority, r.User, r.Password)
+	if err != nil {
+		return gateway.Reading{}, err
+	}
+	out := gateway.Reading{
+		Peer: from, Server: server, Every: time.Duration(r.Every), Since: time.Duration(r.Since), NewNews: r.NewNews,
+	}
+	if r.Pull != "" {
+		if out.Pull, err = nntp.ParseWildmat(r.Pull); err != nil {
+			return gateway.Reading{}, err
+		}
+		out.Pulls = true
+	}
+	return out, nil
+}
+
+// server is another server as the configuration describes it. The version
+// changes whenever what the files say does.
+func server(address, security, authority, user, passwordFile string) (s remote.Server, version string, err error) {
+	s = remote.Server{Address: address, User: user}
+	s.Security = map[string]remote.Security{"tls": remote.Implicit, "starttls": remote.StartTLS}[security]
+	if s.Password, err = password(passwordFile); err != nil {
+		return s, "", err
+	}
+	var roots []byte
+	if authority != "" {
+		if roots, err = os.ReadFile(authority); err != nil {
+			return s, "", fmt.Errorf("a peer's authorities: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(roots) {
+			return s, "", fmt.Errorf("%s: holds no certificate in PEM form", authority)
+		}
+		s.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s", s.Password, roots))
+	return s, hex.EncodeToString(sum[:]), nil
+}
+
+// known is what the operator has decided about other gateways.
+func known(all []config.Gateway) ([]mirror.Known, error) {
+	var out []mirror.Known
+	for _, g := range all {
+		k := mirror.Known{Domain: g.Domain, Refuse: g.Refuse}
+		if g.Key != "" {
+			var err error
+			if k.Key, err = note.ParseVerifier(g.Key); err != nil {
+				return nil, fmt.Errorf("gateway %s: the key is damaged: copy the line that restanted keys list prints there", g.Domain)
+			}
+		}
+		out = append(out, k)
+	}
 	return out, nil
 }
 

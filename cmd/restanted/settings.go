@@ -19,7 +19,7 @@ import (
 // settings makes of a checked configuration what a gateway is made from. It
 // reads the files that the configuration names for peers.
 func settings(c config.Config, log zerolog.Logger) (gateway.Settings, error) {
-	feeders, fed, err := peers(c.Peers)
+	others, err := othersOf(c)
 	if err != nil {
 		return gateway.Settings{}, err
 	}
@@ -63,8 +63,12 @@ func settings(c config.Config, log zerolog.Logger) (gateway.Settings, error) {
 		Keep:          keep,
 		Moderators:    moderators,
 		Distributions: distributions,
-		Peers:         feeders,
-		Feeds:         fed,
+		Peers:         others.feeders,
+		Feeds:         others.fed,
+		Readings:      others.readings,
+		Known:         others.known,
+		Learn:         c.Mirror.Unknown == "learn",
+		Repair:        time.Duration(c.Mirror.Every),
 		Cutoff:        time.Duration(c.Limits.Cutoff),
 		MayLogin:      mayLogin(c.Login.Plaintext),
 		MinBits:       c.Login.MinBits,

@@ -37,6 +37,16 @@ type EpochKey struct {
 	Key   [32]byte
 }
 
+// Epoch returns the epoch in which the directory was made. Its newest seal key is
+// that of the next one. It returns 0 for a directory without seal keys.
+func (d *Directory) Epoch() uint64 {
+	newest := uint64(0)
+	for _, k := range d.Seal {
+		newest = max(newest, k.Epoch)
+	}
+	return newest - min(newest, 1)
+}
+
 // Text returns the directory's text, its keys sorted by epoch. It doesn't check
 // them: what ParseDirectory would refuse comes out as it went in.
 func (d *Directory) Text() string {

@@ -127,6 +127,31 @@ func NewVerifier(domain string, public ed25519.PublicKey) (*Verifier, error) {
 // Public returns a copy of the public key.
 func (v *Verifier) Public() ed25519.PublicKey { return append(ed25519.PublicKey(nil), v.public...) }
 
+// Line returns the key as C2SP signed-note writes it: name, hash and key with plus
+// signs between. It is what a witness or a client is given.
+func (v *Verifier) Line() string {
+	line, err := note.NewEd25519VerifierKey(v.Name(), v.public)
+	if err != nil {
+		panic("note: a key that was taken before is taken no more: " + err.Error())
+	}
+	return line
+}
+
+// ParseVerifier reads what Line gives. It returns ErrKey for anything else.
+func ParseVerifier(line string) (*Verifier, error) {
+	name, rest, _ := strings.Cut(line, "+")
+	_, encoded, _ := strings.Cut(rest, "+")
+	octets, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil || len(octets) != 1+ed25519.PublicKeySize {
+		return nil, ErrKey
+	}
+	v, err := NewVerifier(name, octets[1:])
+	if err != nil || v.Line() != line {
+		return nil, ErrKey
+	}
+	return v, nil
+}
+
 // VerifyEntry checks what SignEntry signed. It returns ErrSignature when it
 // does not verify.
 func (v *Verifier) VerifyEntry(messageID, newsgroups, date string, payload [sha256.Size]byte, signature string) error {

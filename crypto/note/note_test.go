@@ -268,7 +268,7 @@ func signText(t *testing.T, text string, signers ...*Signer) []byte {
 
 func TestCosign_isCountedAsAWitness(t *testing.T) {
 	gateway, mirror, stranger := newSigner(t, domain), newSigner(t, "mirror.example"), newSigner(t, "stranger.example")
-	signed := signText(t, directoryText, gateway)
+	signed := signText(t, textOf(gateway), gateway)
 	for _, witness := range []*Signer{mirror, stranger} {
 		var err error
 		if signed, err = Cosign(signed, gateway.Verifier(), witness); err != nil {
@@ -276,13 +276,13 @@ func TestCosign_isCountedAsAWitness(t *testing.T) {
 		}
 	}
 	_, text, by, err := OpenDirectory(signed, gateway.Verifier(), mirror.Verifier(), gateway.Verifier(), newSigner(t, "absent.example").Verifier())
-	if err != nil || text != directoryText || !slices.Equal(by, []string{"mirror.example"}) {
+	if err != nil || text != textOf(gateway) || !slices.Equal(by, []string{"mirror.example"}) {
 		t.Fatalf("witnesses %v, %v", by, err)
 	}
-	if _, _, _, err := OpenDirectory(signText(t, directoryText, mirror), gateway.Verifier(), mirror.Verifier()); !errors.Is(err, ErrSignature) {
+	if _, _, _, err := OpenDirectory(signText(t, textOf(gateway), mirror), gateway.Verifier(), mirror.Verifier()); !errors.Is(err, ErrSignature) {
 		t.Errorf("a witness stands in for the gateway: %v", err)
 	}
-	if _, err := Cosign(signText(t, directoryText, mirror), gateway.Verifier(), stranger); !errors.Is(err, ErrSignature) {
+	if _, err := Cosign(signText(t, textOf(gateway), mirror), gateway.Verifier(), stranger); !errors.Is(err, ErrSignature) {
 		t.Errorf("cosigned what the gateway didn't sign: %v", err)
 	}
 	if _, err := Sign("no line end", gateway); !errors.Is(err, ErrMalformed) {

@@ -1,6 +1,7 @@
 package note
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -84,9 +85,45 @@ func OpenManifest(signed []byte, gateway *Verifier) (m *Manifest, text string, e
 	return m, text, nil
 }
 
+// Merge adds to a gateway's note the witnesses' signatures that another copy of it
+// bears, and says how many it added. It returns ErrSignature when the gateway
+// didn't sign both, or no witness signed the other, and ErrMalformed when the two
+// are not of one text.
+func Merge(signed, other []byte, gateway *Verifier, witnesses ...*Verifier) (merged []byte, added int, err error) {
+	known := append([]*Verifier{gateway}, witnesses...)
+	n, err := open(signed, known)
+	if err != nil {
+		return nil, 0, err
+	}
+	m, err := open(other, known)
+	if err != nil {
+		return nil, 0, err
+	}
+	if m.Text != n.Text {
+		return nil, 0, ErrMalformed
+	}
+	if !signedBy(n, gateway) || !signedBy(m, gateway) || len(m.Sigs) < 2 {
+		return nil, 0, ErrSignature
+	}
+	for _, s := range m.Sigs {
+		if !slices.ContainsFunc(n.Sigs, func(have note.Signature) bool { return have.Name == s.Name && have.Hash == s.Hash }) {
+			n.Sigs = append(n.Sigs, s)
+			added++
+		}
+	}
+	merged, err = sign(n, nil)
+	return merged, added, err
+}
+
+func signedBy(n *note.Note, v *Verifier) bool {
+	return slices.ContainsFunc(n.Sigs, func(s note.Signature) bool { return s.Name == v.Name() && s.Hash == v.KeyHash() })
+}
+
 // OpenDirectory returns a gateway's directory, its text, and the names of the
-// given witnesses who signed it too. It returns ErrSignature when the gateway
-// didn't sign it or it names another domain, and ErrMalformed when it is none.
+// given witnesses who signed it too. The gateway's key is the one that the
+// directory names, or the one of the directory before it: then both have signed
+// it (docs/protocol.md, section 8). It returns ErrSignature when one of them
+// didn't or it names another domain, and ErrMalformed when it is none.
 func OpenDirectory(signed []byte, gateway *Verifier, witnesses ...*Verifier) (d *Directory, text string, by []string, err error) {
 	text, _, err = Open(signed, gateway) // alone: a witness's signature must not stand in for the gateway's
 	if err != nil {
@@ -98,6 +135,11 @@ func OpenDirectory(signed []byte, gateway *Verifier, witnesses ...*Verifier) (d 
 	if d.Domain != gateway.Name() {
 		return nil, "", nil, ErrSignature
 	}
+	if named, err := NewVerifier(d.Domain, d.Sign[:]); err != nil {
+		return nil, "", nil, ErrSignature
+	} else if _, _, err := Open(signed, named); err != nil {
+		return nil, "", nil, err
+	}
 	for _, w := range witnesses {
 		_, names, err := Open(signed, w)
 		if err == nil && w.Name() != gateway.Name() && !slices.Contains(by, w.Name()) {
@@ -105,4 +147,23 @@ func OpenDirectory(signed []byte, gateway *Verifier, witnesses ...*Verifier) (d 
 		}
 	}
 	return d, text, by, nil
+}
+
+// PeekDirectory returns a directory that is signed by the key that it names
+// itself, which anybody's could be: what is believed of it must come another way.
+func PeekDirectory(signed []byte) (*Directory, error) {
+	text, _, ok := bytes.Cut(signed, []byte("\n\n"))
+	if !ok {
+		return nil, ErrMalformed
+	}
+	d, err := ParseDirectory(string(text) + "\n")
+	if err != nil {
+		return nil, err
+	}
+	v, err := NewVerifier(d.Domain, d.Sign[:])
+	if err != nil {
+		return nil, ErrSignature
+	}
+	d, _, _, err = OpenDirectory(signed, v)
+	return d, err
 }

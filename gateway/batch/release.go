@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io/fs"
 	mathrand "math/rand/v2"
 	"slices"
@@ -165,8 +164,8 @@ func (r *Releaser) manifest(text string, batch uint64) (*article.Article, error)
 	if err != nil {
 		return nil, err
 	}
-	id := pool.MessageID(fmt.Sprintf("<m.%d@%s>", batch, r.Domain))
-	return entry.Note(r.Domain, Manifest, id, fmt.Sprintf("manifest %d", batch), r.Queue.shape.Calendar.Start(batch), signed)
+	id := entry.ManifestID(r.Domain, batch)
+	return entry.Note(r.Domain, Manifest, id, entry.ManifestSubject(batch), r.Queue.shape.Calendar.Start(batch), signed)
 }
 
 // file puts one article of a plan into the store, in those of its groups that

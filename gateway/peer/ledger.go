@@ -25,6 +25,12 @@ const (
 	Unwanted                 // in no newsgroup that is carried and that the peer may feed
 	OwnGroup                 // in a newsgroup that the gateway fills itself
 	OwnID                    // under a Message-ID of the gateway's own domain
+	Gateway                  // of a gateway of which nothing is taken
+	Form                     // in a gateway's group, and not of the form that a gateway gives it
+	Unsigned                 // without the signature of the gateway that it is said to be of
+	Window                   // of a batch that has not left yet, or has expired
+	Forked                   // a directory that contradicts the gateway's earlier one
+	Reserved                 // elsewhere, under a Message-ID as a gateway gives its entries, manifests and directories
 	Unapproved               // in a moderated newsgroup without approval
 	Control                  // a malformed control message or Supersedes
 	Withdrawn                // cancelled before it came
@@ -35,7 +41,7 @@ const (
 func (r Reason) String() string {
 	return [...]string{
 		"malformed", "too_large", "duplicate", "field", "other_id", "too_new", "too_old", "looped",
-		"unwanted", "own_group", "own_id", "unapproved", "control", "withdrawn",
+		"unwanted", "own_group", "own_id", "gateway", "form", "unsigned", "window", "forked", "reserved", "unapproved", "control", "withdrawn",
 	}[r]
 }
 
@@ -56,6 +62,12 @@ func (r Reason) sentence() string {
 		Unwanted:   "None of its newsgroups is wanted from you here",
 		OwnGroup:   "It names a newsgroup that only this server fills",
 		OwnID:      "Its Message-ID is one that only this server gives",
+		Gateway:    "Nothing is taken of the gateway that it is of",
+		Form:       "It is not of the form that a gateway gives it, or in other newsgroups too",
+		Unsigned:   "The gateway's signature is missing or wrong",
+		Window:     "It is of a batch that has not left yet, or has expired",
+		Forked:     "It contradicts a directory that the gateway has signed before",
+		Reserved:   "Its Message-ID is one that only a gateway gives, in newsgroups of its own",
 		Unapproved: "It is not approved, and a newsgroup that it names is moderated",
 		Control:    "Its Control or Supersedes header field is malformed",
 		Withdrawn:  "The article was cancelled by its author",

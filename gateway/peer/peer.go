@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/pool"
 )
@@ -38,6 +39,9 @@ type Options struct {
 	// Own is the groups that the gateway fills itself. An article that names
 	// one of them, in any case, is refused whole.
 	Own []pool.Group
+
+	// Gateways says which articles of other gateways are taken. nil: none.
+	Gateways *mirror.Policy
 
 	// Certificate returns the SHA-256 of the certificate that conn's client
 	// has shown and has the key of. nil stands for one that never knows.
@@ -117,6 +121,10 @@ func within(prefixes []netip.Prefix, address net.Addr) bool {
 	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
 	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
+
+// Of returns a feed of what was fetched from a peer, which the caller names. It
+// must be closed.
+func (d *Desk) Of(p Peer) *Feed { return &Feed{desk: d, peer: &p} }
 
 // own says whether the gateway fills a group itself. Somebody who misspells its
 // case is refused too.

@@ -77,7 +77,7 @@ func (d *Desk) checkDates(a *article.Article, now time.Time) error {
 	switch {
 	case date.After(now.Add(tolerance)):
 		return refuse(TooNew)
-	case d.opts.Cutoff > 0 && date.Before(now.Add(-d.opts.Cutoff)):
+	case d.opts.Cutoff > 0 && date.Before(now.Add(-d.opts.Cutoff)) && !d.gatewaysOwn(a):
 		return refuse(TooOld)
 	}
 	return nil

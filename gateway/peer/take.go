@@ -134,6 +134,10 @@ func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte) (broug
 	if err != nil {
 		return brought{}, err
 	}
+	epoch, err := f.desk.gateways(a, id, named, now)
+	if err != nil {
+		return brought{}, err
+	}
 	groups, err := f.route(ctx, named, a.Has("Approved"), request)
 	if err != nil {
 		return brought{}, err
@@ -145,7 +149,7 @@ func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte) (broug
 	if err := f.stamp(a); err != nil {
 		return brought{}, err
 	}
-	if b.article, err = a.File(named, now, 0); err == nil {
+	if b.article, err = a.File(named, now, epoch); err == nil {
 		b.article.Groups = groups
 	}
 	return b, err

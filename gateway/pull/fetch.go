@@ -10,6 +10,26 @@ import (
 	"github.com/restante/restante/pool"
 )
 
+// Fetch asks a server for articles by Message-ID, and hands over those that it
+// has.
+func (p *Puller) Fetch(ctx context.Context, ids []pool.MessageID) (Counts, error) {
+	r := &run{Puller: p}
+	var err error
+	if r.conn, err = p.Server.Connect(ctx); err != nil {
+		return r.counts, err
+	}
+	defer func() { _ = r.conn.Close() }() // what mattered is answered
+	defer context.AfterFunc(ctx, func() { _ = r.conn.Close() })()
+	if _, err := r.conn.Send("MODE READER"); err != nil {
+		return r.counts, err
+	}
+	if _, err := r.fetch(ctx, ids); err != nil {
+		return r.counts, err
+	}
+	_ = r.conn.Quit() // politeness alone
+	return r.counts, nil
+}
+
 // fetch asks for articles, a window of them ahead, and hands them over. It says
 // whether none has to be asked for again.
 func (r *run) fetch(ctx context.Context, ids []pool.MessageID) (whole bool, err error) {

@@ -44,7 +44,11 @@ func (e *Entry) MessageID() pool.MessageID { return pool.MessageID(e.Tag.Message
 // gateway have the same header fields in the same order, and the same size.
 func (e *Entry) Article(signer *note.Signer) (*article.Article, error) {
 	id, date := string(e.MessageID()), article.Date(e.Date)
-	signature := signer.SignEntry(id, string(e.Group), date, sha256.Sum256(e.Payload))
+	return e.article(signer.SignEntry(id, string(e.Group), date, sha256.Sum256(e.Payload)))
+}
+
+func (e *Entry) article(signature string) (*article.Article, error) {
+	id, date := string(e.MessageID()), article.Date(e.Date)
 	return build(encode(e.Payload), [][2]string{
 		{"Path", e.Domain + "!not-for-mail"},
 		{"From", "Restante <pool@" + e.Domain + ">"},
@@ -62,7 +66,12 @@ func (e *Entry) Article(signer *note.Signer) (*article.Article, error) {
 // Payload returns the payload of an entry at rest. It returns [ErrEntry] when
 // the body is not exactly one payload; it does not check the signature.
 func Payload(s *pool.Stored) ([]byte, error) {
-	packed := bytes.ReplaceAll(s.Body(), []byte("\r\n"), nil)
+	return decode(s.Body())
+}
+
+// decode reads a payload out of a body's lines.
+func decode(body []byte) ([]byte, error) {
+	packed := bytes.ReplaceAll(body, []byte("\r\n"), nil)
 	payload, err := base64.StdEncoding.AppendDecode(make([]byte, 0, envelope.PayloadSize+columns), packed)
 	if err != nil || len(payload) != envelope.PayloadSize {
 		return nil, ErrEntry

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 )
@@ -28,6 +27,8 @@ const (
 	// neither where it was posted nor where it goes, and can be nobody's (RFC
 	// 2606, Section 2).
 	nowhere = "submit.invalid"
+
+	idSize = 24 // octets at random in the Message-ID
 )
 
 // A Submission is one article of [Submit] (docs/protocol.md, section 11).
@@ -41,8 +42,12 @@ type Submission struct {
 // for that, Restante-To, the date and the payload all of them are the same,
 // whoever posts them. There is no Path: who injects it adds one.
 func (s *Submission) Article(date time.Time) (*article.Article, error) {
-	id := make([]byte, 24)
+	id := make([]byte, idSize)
 	_, _ = rand.Read(id) // never fails: the process ends instead
+	return s.article(id, date)
+}
+
+func (s *Submission) article(id []byte, date time.Time) (*article.Article, error) {
 	return build(encode(s.Payload), [][2]string{
 		{"From", "Restante <nobody@" + nowhere + ">"},
 		{"Newsgroups", string(Submit)},
@@ -56,18 +61,22 @@ func (s *Submission) Article(date time.Time) (*article.Article, error) {
 	})
 }
 
-// ParseSubmission reads a submission at rest. It returns [ErrSubmission] for
-// anything else. Whether it opens shows only at its gateway.
-func ParseSubmission(stored *pool.Stored) (*Submission, error) {
-	value, ok := article.HeaderField(stored.Head(), toField)
-	domain, number, ok2 := strings.Cut(value, " ")
+// ParseSubmission reads a submission. It returns [ErrSubmission] for anything
+// that [Submission.Article] would not make, but for Path and Xref. Whether it
+// opens shows only at its gateway.
+func ParseSubmission(a *article.Article) (*Submission, error) {
+	domain, number, ok := strings.Cut(a.Get(toField), " ")
 	epoch, err := strconv.ParseUint(number, 10, 32)
-	if !ok || !ok2 || err != nil || domain == "" || strconv.FormatUint(epoch, 10) != number {
+	id, errID := base64.RawURLEncoding.Strict().DecodeString(strings.TrimSuffix(strings.TrimPrefix(a.Get("Message-ID"), "<"), "@"+nowhere+">"))
+	date, errDate := article.ParseDate(a.Get("Date"))
+	payload, errPayload := decode(a.Body())
+	if !ok || err != nil || errID != nil || errDate != nil || errPayload != nil || domain == "" || len(id) != idSize {
 		return nil, ErrSubmission
 	}
-	payload, err := Payload(stored)
-	if err != nil || len(payload) != envelope.PayloadSize {
+	s := &Submission{To: domain, Epoch: epoch, Payload: payload}
+	want, err := s.article(id, date)
+	if err != nil || !alike(a, want) {
 		return nil, ErrSubmission
 	}
-	return &Submission{To: domain, Epoch: epoch, Payload: payload}, nil
+	return s, nil
 }

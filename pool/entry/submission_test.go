@@ -10,22 +10,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/restante/restante/crypto/envelope"
-	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 )
 
-// atRest is an article of restante.submit as a store keeps it.
-func atRest(t *testing.T, text string) *pool.Stored {
+func parse(t *testing.T, text string) *article.Article {
 	t.Helper()
 	a, err := article.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	filed, err := a.File([]pool.Group{Submit}, time.Now(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return article.Render(filed, "mirror.example", []pool.Location{{Group: Submit, Number: 1}})
+	return a
 }
 
 func TestSubmission_comesBack(t *testing.T) {
@@ -36,7 +30,7 @@ func TestSubmission_comesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(a.Text())
-	got, err := ParseSubmission(atRest(t, text))
+	got, err := ParseSubmission(parse(t, "Path: there.example!not-for-mail\r\n"+text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,12 +45,15 @@ func TestSubmission_comesBack(t *testing.T) {
 		"a sign":         {"2945", "+2945"},
 		"no field":       {"Restante-To", "X-To"},
 		"a short body":   {"\r\n\r\n", "\r\n\r\nAAAA\r\n"},
+		"another From":   {"Restante <nobody", "Somebody <nobody"},
+		"a mark":         {"MIME-Version", "X-Mark: 1\r\nMIME-Version"},
+		"a telling name": {"@submit.invalid>\r\nRestante", "@there.example>\r\nRestante"},
 	} {
 		changed := strings.Replace(text, change[0], change[1], 1)
 		if changed == text {
 			t.Fatalf("%s: nothing to change", why)
 		}
-		if _, err := ParseSubmission(atRest(t, changed)); !errors.Is(err, ErrSubmission) {
+		if _, err := ParseSubmission(parse(t, changed)); !errors.Is(err, ErrSubmission) {
 			t.Errorf("%s: %v", why, err)
 		}
 	}

@@ -18,7 +18,7 @@ const module = "github.com/restante/restante/"
 // named by the start of their path.
 var rooms = map[string][]string{
 	"cmd/restanted": {
-		"config", "gateway", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/nntp", "gateway/peer",
+		"config", "gateway", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer",
 		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
@@ -50,7 +50,8 @@ var rooms = map[string][]string{
 	},
 	"gateway/office":  {"gateway/batch", "pool", "pool/article", "pool/control", "pool/entry", "crypto/..."},
 	"gateway/batch":   {"github.com/rs/zerolog", "pool", "pool/article", "pool/control", "pool/entry", "pool/record", "crypto/..."},
-	"gateway/peer":    {"gateway/nntp", "pool", "pool/article", "pool/control"},
+	"gateway/mirror":  {"pool", "pool/article", "pool/entry", "crypto/..."},
+	"gateway/peer":    {"gateway/mirror", "gateway/nntp", "pool", "pool/article", "pool/control"},
 	"gateway/keyring": {"pool", "crypto/..."},
 	"gateway/pickup":  {"gateway/nntp", "pool", "crypto/..."},
 

@@ -114,3 +114,20 @@ func (r *Reader) article(n int64) (mail.Header, string, error) {
 	body, err := io.ReadAll(m.Body)
 	return m.Header, string(body), err
 }
+
+// Bodies returns the bodies of all articles of a group, by Message-ID.
+func (r *Reader) Bodies(group string) map[string]string {
+	r.t.Helper()
+	info, err := r.client.Group(group)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	out := make(map[string]string)
+	for n := info.Low; n <= info.High; n++ {
+		header, body, err := r.article(n)
+		if err == nil { // numbers have gaps
+			out[header.Get("Message-ID")] = body
+		}
+	}
+	return out
+}

@@ -1,0 +1,317 @@
+// Package mirror keeps other gateways' pools: it knows these gateways by their
+// directories, takes their entries and manifests only with their signature, sees
+// from a manifest what is lacking, and witnesses that a gateway shows everybody
+// the same keys (docs/protocol.md, sections 7, 8 and 12).
+//
+// It refuses to know whose an entry is, and how articles come.
+package mirror
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/crypto/token"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/entry"
+)
+
+const (
+	// maxLearnt bounds the gateways that are learnt from what comes along.
+	maxLearnt = 1000
+	// maxAhead bounds the directories of one gateway that wait for those before.
+	maxAhead = 64
+)
+
+// Known says what the operator has decided about a gateway.
+type Known struct {
+	Domain string
+	Key    *note.Verifier // its signing key, from a trustworthy source; nil: learnt from what comes first
+	Refuse bool           // take nothing of it
+}
+
+// A Book is the gateways that this one knows. Its methods may be called from
+// many goroutines.
+type Book struct {
+	path  string
+	own   string // our domain
+	learn bool
+
+	mu       sync.Mutex
+	pinned   map[string]Known
+	gateways map[string]*gateway
+}
+
+// A gateway is what is known of one.
+type gateway struct {
+	chain *note.Chain
+	ahead map[uint64][]byte // directories whose predecessors are lacking, by serial
+	fork  *Fork
+}
+
+// A Fork is the proof that a gateway contradicts itself: two directories, both
+// signed by it.
+type Fork struct {
+	Domain string
+	A, B   []byte
+}
+
+// page is what of a gateway is on disk.
+type page struct {
+	Signed []byte `json:"signed"`
+	ForkA  []byte `json:"fork_a,omitempty"`
+	ForkB  []byte `json:"fork_b,omitempty"`
+}
+
+// OpenBook opens the book at path, or begins one. own is our domain. learn says
+// whether gateways are learnt of which the operator has said nothing.
+func OpenBook(path, own string, known []Known, learn bool) (*Book, error) {
+	b := &Book{path: path, own: own, gateways: make(map[string]*gateway)}
+	b.Set(known, learn)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b, nil
+	}
+	pages := make(map[string]page)
+	if err == nil {
+		err = json.Unmarshal(text, &pages)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the book of other gateways can't be read: remove %s to learn them anew: %w", path, err)
+	}
+	for domain, p := range pages {
+		chain, err := start(p.Signed, nil)
+		if err != nil {
+			return nil, fmt.Errorf("the book of other gateways is damaged: remove %s to learn them anew: %w", path, err)
+		}
+		g := &gateway{chain: chain, ahead: make(map[uint64][]byte)}
+		if p.ForkA != nil {
+			g.fork = &Fork{domain, p.ForkA, p.ForkB}
+		}
+		b.gateways[domain] = g
+	}
+	return b, nil
+}
+
+// Set changes what the operator has decided.
+func (b *Book) Set(known []Known, learn bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.learn, b.pinned = learn, make(map[string]Known, len(known))
+	for _, k := range known {
+		b.pinned[k.Domain] = k
+	}
+}
+
+// start begins a chain with a directory. key is its gateway's, or nil to believe
+// what it says itself.
+func start(signed []byte, key *note.Verifier) (*note.Chain, error) {
+	if key == nil {
+		d, err := note.PeekDirectory(signed)
+		if err != nil {
+			return nil, err
+		}
+		if key, err = note.NewVerifier(d.Domain, d.Sign[:]); err != nil {
+			return nil, err
+		}
+	}
+	return note.StartChain(signed, key)
+}
+
+// taken says whether anything of a gateway may be taken.
+func (b *Book) taken(domain string) bool {
+	k, named := b.pinned[domain]
+	return domain != b.own && !k.Refuse && (named || b.learn)
+}
+
+// Learn takes a directory of a gateway. It says whether it is the newest one
+// now. A directory whose predecessors are lacking is kept until they come.
+// Errors:
+//
+//   - [ErrUnknown]: nothing of that gateway is taken.
+//   - note.ErrSignature, note.ErrMalformed: it is not the gateway's.
+//   - note.ErrOlder: it was followed by another.
+//   - note.ErrFork: it contradicts the one held. [Book.Forks] has the proof.
+func (b *Book) Learn(domain string, signed []byte) (news bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.taken(domain) {
+		return false, ErrUnknown
+	}
+	g := b.gateways[domain]
+	if g == nil {
+		if err := b.begin(domain, signed); err != nil {
+			return false, err
+		}
+		return true, b.save()
+	}
+	news, err = g.chain.Extend(signed)
+	switch {
+	case errors.Is(err, note.ErrGap):
+		err = g.wait(signed)
+	case errors.Is(err, note.ErrFork):
+		if g.fork == nil {
+			g.fork = &Fork{domain, g.chain.Signed(), slices.Clone(signed)}
+			err = errors.Join(err, b.save())
+		}
+	case err == nil:
+		g.catchUp()
+		err = b.save()
+	}
+	return news, err
+}
+
+func (b *Book) begin(domain string, signed []byte) error {
+	if len(b.gateways) >= maxLearnt && b.pinned[domain].Domain == "" {
+		return ErrUnknown
+	}
+	chain, err := start(signed, b.pinned[domain].Key)
+	if err != nil {
+		return err
+	}
+	if chain.Directory().Domain != domain {
+		return note.ErrSignature
+	}
+	b.gateways[domain] = &gateway{chain: chain, ahead: make(map[uint64][]byte)}
+	return nil
+}
+
+// wait keeps a directory whose predecessors are lacking. Nothing of it is
+// believed yet.
+func (g *gateway) wait(signed []byte) error {
+	d, err := note.PeekDirectory(signed)
+	if err != nil {
+		return err
+	}
+	if len(g.ahead) < maxAhead {
+		g.ahead[d.Serial] = slices.Clone(signed)
+	}
+	return nil
+}
+
+// catchUp follows the chain through what has waited.
+func (g *gateway) catchUp() {
+	for {
+		next := g.chain.Directory().Serial + 1
+		signed, ok := g.ahead[next]
+		if !ok {
+			return
+		}
+		delete(g.ahead, next)
+		if _, err := g.chain.Extend(signed); err != nil {
+			return
+		}
+	}
+}
+
+// save writes the book. An older one on disk costs learning some directories
+// again.
+func (b *Book) save() error {
+	pages := make(map[string]page, len(b.gateways))
+	for domain, g := range b.gateways {
+		p := page{Signed: g.chain.Signed()}
+		if g.fork != nil {
+			p.ForkA, p.ForkB = g.fork.A, g.fork.B
+		}
+		pages[domain] = p
+	}
+	text, err := json.Marshal(pages)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(b.path), 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(b.path+".new", text, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(b.path+".new", b.path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the book of other gateways: %w", err)
+	}
+	return nil
+}
+
+// get returns the newest directory of a gateway and its signing key. It returns
+// [ErrUnknown] for one that is not known, or of which nothing is taken any more.
+func (b *Book) get(domain string) (*note.Directory, *note.Verifier, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	g := b.gateways[domain]
+	if g == nil || !b.taken(domain) {
+		return nil, nil, ErrUnknown
+	}
+	return g.chain.Directory(), g.chain.Gateway(), nil
+}
+
+// Seal returns the seal key that something is sealed to for a gateway now, and
+// its epoch. It returns [ErrUnknown].
+func (b *Book) Seal(domain string, now time.Time) (epoch uint64, key token.SealPublic, err error) {
+	d, _, err := b.get(domain)
+	if err != nil {
+		return 0, token.SealPublic{}, err
+	}
+	current := calendar(d).Epoch(now)
+	for _, k := range d.Seal {
+		if k.Epoch <= current && k.Epoch >= epoch {
+			epoch = k.Epoch
+			if key, err = token.ParseSealPublic(k.Key[:]); err != nil {
+				return 0, token.SealPublic{}, err
+			}
+		}
+	}
+	if key.Bytes() == nil {
+		return 0, token.SealPublic{}, ErrUnknown
+	}
+	return epoch, key, nil
+}
+
+// calendar is a directory's.
+func calendar(d *note.Directory) pool.Calendar {
+	return pool.Calendar{
+		EpochLength: d.EpochLength, BatchInterval: d.BatchInterval,
+		Retention: d.PoolRetention, TokenLife: d.TokenLife,
+	}
+}
+
+// directories returns the Message-IDs of the directory that is held and, where
+// later ones have come, those that the next one may have: it is of the same epoch
+// or of the one after.
+func (b *Book) directories(d *note.Directory) []pool.MessageID {
+	out := []pool.MessageID{entry.DirectoryID(d.Domain, d.Epoch(), d.Serial)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if g := b.gateways[d.Domain]; g != nil && len(g.ahead) > 0 {
+		for _, epoch := range [...]uint64{d.Epoch(), d.Epoch() + 1} {
+			out = append(out, entry.DirectoryID(d.Domain, epoch, d.Serial+1))
+		}
+	}
+	return out
+}
+
+// Forks returns the proofs that gateways contradict themselves.
+func (b *Book) Forks() []Fork {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []Fork
+	for _, domain := range slices.Sorted(maps.Keys(b.gateways)) {
+		if f := b.gateways[domain].fork; f != nil {
+			out = append(out, *f)
+		}
+	}
+	return out
+}
+
+// Gateways returns the domains of the gateways that are known.
+func (b *Book) Gateways() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.gateways))
+}

@@ -1,0 +1,180 @@
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/entry"
+)
+
+// Why an article of a gateway's group is not taken. Test for them with errors.Is.
+var (
+	ErrUnknown   = errors.New("nothing is taken of that gateway")
+	ErrForm      = errors.New("not of the form that a gateway gives it")
+	ErrSignature = errors.New("the gateway's signature is missing or wrong")
+	ErrWindow    = errors.New("dated outside the time in which it may come")
+	ErrFork      = errors.New("it contradicts what the gateway has signed before")
+	ErrMixed     = errors.New("in a gateway's group and others at once")
+)
+
+// slack is how far another gateway's clock may be ahead of ours.
+const slack = 10 * time.Minute
+
+// Groups is the names of the groups that gateways fill.
+type Groups struct {
+	Pool, Manifest, Keys pool.Group
+}
+
+// A Policy says which articles of gateways' groups are taken from elsewhere.
+type Policy struct {
+	Book     *Book
+	Groups   Groups
+	Calendar pool.Calendar // ours: it says when an entry is dropped here
+}
+
+// Covers says whether a group, in any case of letters, is one that gateways fill
+// or in which only sealed submissions are.
+func (p *Policy) Covers(g pool.Group) bool {
+	for _, own := range [...]pool.Group{p.Groups.Pool, p.Groups.Manifest, p.Groups.Keys, entry.Submit} {
+		if strings.EqualFold(string(own), string(g)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Check says whether an article that names a covered group is taken: nil, and
+// the epoch that it is dropped with, 0 for one that isn't dropped so. What a
+// directory says is learnt.
+func (p *Policy) Check(a *article.Article, named []pool.Group, now time.Time) (epoch uint64, err error) {
+	if len(named) != 1 {
+		return 0, ErrMixed
+	}
+	switch named[0] {
+	case p.Groups.Pool:
+		return p.entry(a, now)
+	case p.Groups.Manifest:
+		return p.manifest(a, now)
+	case p.Groups.Keys:
+		return 0, p.keys(a)
+	case entry.Submit:
+		if _, err := entry.ParseSubmission(a); err != nil {
+			return 0, ErrForm
+		}
+		return p.Calendar.Epoch(now), nil
+	}
+	return 0, ErrForm // a group's name in other letters
+}
+
+// Reserved says whether a Message-ID is of the form that a known gateway gives
+// its entries, manifests and directories. Only these may have it: were another
+// article filed under it first, the right one would be a duplicate.
+func (p *Policy) Reserved(id pool.MessageID) bool {
+	local, domain, ok := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(string(id), ">"), "<"), "@")
+	if !ok {
+		return false
+	}
+	if _, _, err := p.Book.get(strings.ToLower(domain)); err != nil {
+		return false
+	}
+	_, err := blind.ParseTag(local)
+	return err == nil || strings.HasPrefix(local, "m.") || strings.HasPrefix(local, "k.")
+}
+
+// entry checks a pool entry (docs/protocol.md, section 6).
+func (p *Policy) entry(a *article.Article, now time.Time) (epoch uint64, err error) {
+	e, signature, err := entry.Parse(a, p.Groups.Pool)
+	if err != nil {
+		return 0, ErrForm
+	}
+	d, key, err := p.Book.get(e.Domain)
+	if err != nil {
+		return 0, err
+	}
+	if e.Verify(signature, key) != nil {
+		return 0, ErrSignature
+	}
+	return p.window(d, e.Date, now)
+}
+
+// window checks that a date is the start of a batch of the gateway's which has
+// left, and has not expired with it or with us.
+func (p *Policy) window(d *note.Directory, date, now time.Time) (epoch uint64, err error) {
+	theirs := calendar(d)
+	switch {
+	case !theirs.Start(theirs.Batch(date)).Equal(date):
+		return 0, ErrForm
+	case date.After(now.Add(slack)):
+		return 0, ErrWindow
+	case theirs.Epoch(date) < theirs.OldestRetained(theirs.Epoch(now)):
+		return 0, ErrWindow
+	case p.Calendar.Epoch(date) < p.Calendar.OldestRetained(p.Calendar.Epoch(now)):
+		return 0, ErrWindow
+	}
+	return p.Calendar.Epoch(date), nil
+}
+
+// manifest checks a manifest (docs/protocol.md, section 7).
+func (p *Policy) manifest(a *article.Article, now time.Time) (epoch uint64, err error) {
+	domain, date, signed, err := entry.ParseNote(a, p.Groups.Manifest)
+	if err != nil {
+		return 0, ErrForm
+	}
+	d, key, err := p.Book.get(domain)
+	if err != nil {
+		return 0, err
+	}
+	m, _, err := note.OpenManifest(signed, key)
+	if err != nil {
+		return 0, signature(err)
+	}
+	if a.Get("Message-ID") != string(entry.ManifestID(domain, m.Batch)) ||
+		a.Get("Subject") != entry.ManifestSubject(m.Batch) ||
+		!calendar(d).Start(m.Batch).Equal(date) || uint64(len(m.Entries)) != d.BatchSize {
+		return 0, ErrForm
+	}
+	return p.window(d, date, now)
+}
+
+// keys checks a directory, and learns it (docs/protocol.md, section 8).
+func (p *Policy) keys(a *article.Article) error {
+	domain, _, signed, err := entry.ParseNote(a, p.Groups.Keys)
+	if err != nil {
+		return ErrForm
+	}
+	d, err := note.PeekDirectory(signed)
+	if err != nil {
+		return ErrForm
+	}
+	if d.Domain != domain || a.Get("Message-ID") != string(entry.DirectoryID(domain, d.Epoch(), d.Serial)) ||
+		a.Get("Subject") != entry.DirectorySubject(d.Epoch(), d.Serial) {
+		return ErrForm
+	}
+	_, err = p.Book.Learn(domain, signed)
+	switch {
+	case errors.Is(err, note.ErrFork):
+		return ErrFork
+	case errors.Is(err, note.ErrOlder): // true once, and of use to who checks the chain
+		return nil
+	}
+	return signature(err)
+}
+
+// signature says in this package's words what package note found wrong.
+func signature(err error) error {
+	switch {
+	case errors.Is(err, note.ErrSignature):
+		return ErrSignature
+	case errors.Is(err, note.ErrMalformed):
+		return ErrForm
+	case err != nil:
+		return fmt.Errorf("the book of gateways: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,223 @@
+package mirror
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/entry"
+)
+
+const (
+	// firstRetry is how long after it was nowhere to be had an article is asked
+	// for again; each further time it is twice as long, up to longestRetry.
+	firstRetry   = time.Minute
+	longestRetry = 6 * time.Hour
+
+	// asked is how many articles are asked for at a time.
+	asked = 2000
+)
+
+// A Repairer finds out what the pool lacks: every batch of a gateway has a
+// manifest, under a name that follows from its number, and the manifest names the
+// batch's entries. It is for one goroutine.
+type Repairer struct {
+	policy *Policy
+	store  pool.Reader
+	state  map[string]*progress
+}
+
+// progress is what was found out about one gateway. All of it follows from the
+// store again.
+type progress struct {
+	whole map[uint64]bool // batches of which nothing is lacking
+	first uint64          // no batch before it was released
+	vain  map[pool.MessageID]vain
+}
+
+// vain is a fruitless search.
+type vain struct {
+	wait time.Duration
+	next time.Time
+}
+
+// NewRepairer returns a repairer of a store.
+func NewRepairer(p *Policy, store pool.Reader) *Repairer {
+	return &Repairer{policy: p, store: store, state: make(map[string]*progress)}
+}
+
+// Lacking returns manifests and entries that should be here and are not, and
+// were not asked for just now. There may be more once these are here.
+func (r *Repairer) Lacking(ctx context.Context, now time.Time) ([]pool.MessageID, error) {
+	var out []pool.MessageID
+	for _, domain := range r.policy.Book.Gateways() {
+		d, _, err := r.policy.Book.get(domain)
+		if err != nil {
+			continue // nothing is taken of it any more
+		}
+		if out, err = r.lackingOf(ctx, out, d, now); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.Directory, now time.Time) ([]pool.MessageID, error) {
+	p := r.state[d.Domain]
+	if p == nil {
+		p = &progress{whole: make(map[uint64]bool), vain: make(map[pool.MessageID]vain)}
+		r.state[d.Domain] = p
+	}
+	for _, id := range r.policy.Book.directories(d) {
+		if seen, err := r.holds(ctx, id); err != nil {
+			return nil, err
+		} else if !seen && p.due(id, now) {
+			out = append(out, id)
+		}
+	}
+	first, last := r.span(d, now)
+	p.forget(first)
+	for b := last; b >= max(first, p.first) && len(out) < asked; b-- { // the newest is the likeliest to be found
+		if p.whole[b] {
+			continue
+		}
+		batch, err := r.look(ctx, d.Domain, b)
+		if err != nil {
+			return nil, err
+		}
+		if batch.begins {
+			p.first = b
+		}
+		p.whole[b] = batch.held && len(batch.lacking) == 0
+		for _, id := range batch.lacking {
+			if p.due(id, now) {
+				out = append(out, id)
+			}
+		}
+		if b == 0 {
+			break
+		}
+	}
+	return out, nil
+}
+
+// span is the batches of a gateway that should be here: those that neither it
+// nor we have dropped, and that had an interval's time to come.
+func (r *Repairer) span(d *note.Directory, now time.Time) (first, last uint64) {
+	theirs, ours := calendar(d), r.policy.Calendar
+	last = theirs.Batch(now)
+	last -= min(last, 2)
+	first = theirs.FirstBatch(theirs.OldestRetained(theirs.Epoch(now)))
+	oldest := ours.Start(ours.FirstBatch(ours.OldestRetained(ours.Epoch(now))))
+	if b := theirs.Batch(oldest); theirs.Start(b).Before(oldest) {
+		first = max(first, b+1)
+	} else {
+		first = max(first, b)
+	}
+	return first, last
+}
+
+// due says whether an article may be asked for, again or for the first time.
+func (p *progress) due(id pool.MessageID, now time.Time) bool {
+	v, ok := p.vain[id]
+	return !ok || !now.Before(v.next)
+}
+
+func (r *Repairer) holds(ctx context.Context, id pool.MessageID) (bool, error) {
+	_, err := r.store.ByID(ctx, id)
+	if errors.Is(err, pool.ErrNotFound) || errors.Is(err, pool.ErrCorrupt) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// forget lets go of what has expired.
+func (p *progress) forget(first uint64) {
+	for b := range p.whole {
+		if b < first {
+			delete(p.whole, b)
+		}
+	}
+	if len(p.vain) > 1<<20 {
+		clear(p.vain)
+	}
+}
+
+// Asked notes that some articles were asked for everywhere. Those that are still
+// lacking are asked for again later.
+func (r *Repairer) Asked(ctx context.Context, ids []pool.MessageID, now time.Time) error {
+	for _, id := range ids {
+		p := r.of(id)
+		if p == nil {
+			continue
+		}
+		_, err := r.store.ByID(ctx, id)
+		switch {
+		case errors.Is(err, pool.ErrNotFound):
+			v := p.vain[id]
+			v.wait = min(max(2*v.wait, firstRetry), longestRetry)
+			v.next = now.Add(v.wait)
+			p.vain[id] = v
+		case err == nil || errors.Is(err, pool.ErrCorrupt):
+			delete(p.vain, id)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Repairer) of(id pool.MessageID) *progress {
+	at := bytes.IndexByte([]byte(id), '@')
+	return r.state[string(id[at+1:len(id)-1])]
+}
+
+// A batch is how it stands with one batch.
+type batch struct {
+	held    bool // its manifest is here
+	begins  bool // it is the first that the gateway released
+	entries int  // that the manifest names
+	lacking []pool.MessageID
+	bad     []pool.MessageID // here, and not what the manifest says
+}
+
+// look looks a batch up in the store.
+func (r *Repairer) look(ctx context.Context, domain string, b uint64) (batch, error) {
+	id := entry.ManifestID(domain, b)
+	stored, err := r.store.ByID(ctx, id)
+	if errors.Is(err, pool.ErrNotFound) || errors.Is(err, pool.ErrCorrupt) {
+		return batch{lacking: []pool.MessageID{id}}, nil
+	} else if err != nil {
+		return batch{}, err
+	}
+	m, err := manifestOf(stored)
+	if err != nil {
+		return batch{lacking: []pool.MessageID{id}}, nil //nolint:nilerr // it was checked when it came: damage
+	}
+	out := batch{held: true, begins: m.Previous == [sha256.Size]byte{}, entries: len(m.Entries)}
+	for _, e := range m.Entries {
+		id := pool.MessageID("<" + e.Tag + "@" + domain + ">")
+		stored, err := r.store.ByID(ctx, id)
+		switch {
+		case errors.Is(err, pool.ErrNotFound), errors.Is(err, pool.ErrCorrupt):
+			out.lacking = append(out.lacking, id)
+		case err != nil:
+			return batch{}, err
+		default:
+			if payload, err := entry.Payload(stored); err != nil || sha256.Sum256(payload) != e.Payload {
+				out.bad = append(out.bad, id)
+			}
+		}
+	}
+	return out, nil
+}
+
+// manifestOf reads a manifest at rest, whose signature was checked when it came.
+func manifestOf(stored *pool.Stored) (*note.Manifest, error) {
+	text, _, _ := bytes.Cut(entry.Signed(stored), []byte("\n\n"))
+	return note.ParseManifest(string(text) + "\n")
+}

@@ -1,0 +1,171 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/restante/restante/gateway/batch"
+	"github.com/restante/restante/gateway/mirror"
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/gateway/peer"
+	"github.com/restante/restante/gateway/pull"
+	"github.com/restante/restante/gateway/remote"
+	"github.com/restante/restante/pool"
+)
+
+// A Reading is a server from which articles are fetched.
+type Reading struct {
+	Peer    peer.Peer // as which its articles are taken
+	Server  remote.Server
+	Pulls   bool         // whether it is asked for what is new
+	Pull    nntp.Wildmat // in these groups
+	Every   time.Duration
+	Since   time.Duration // what is dated longer ago is left there
+	NewNews bool
+}
+
+// policy is which articles of other gateways are taken.
+func (s *Settings) policy() (*mirror.Policy, error) {
+	book, err := mirror.OpenBook(filepath.Join(s.Data, "gateways.json"), s.Domain, s.Known, s.Learn)
+	if err != nil {
+		return nil, err
+	}
+	return &mirror.Policy{
+		Book: book, Calendar: s.Batches.Calendar,
+		Groups: mirror.Groups{Pool: s.PoolGroup, Manifest: batch.Manifest, Keys: keysGroup},
+	}, nil
+}
+
+// mirroring fetches what other servers have and this one lacks.
+type mirroring struct {
+	policy *mirror.Policy
+	store  pool.Store
+	desk   *peer.Desk
+	data   string
+	most   int // octets of an article
+	log    zerolog.Logger
+
+	mu       sync.Mutex // guards what follows
+	readings []Reading
+	repair   time.Duration
+}
+
+func newMirroring(policy *mirror.Policy, store pool.Store, desk *peer.Desk, s Settings) *mirroring {
+	return &mirroring{
+		policy: policy, store: store, desk: desk, data: s.Data, most: s.MaxArticle, log: s.Logger,
+		readings: s.Readings, repair: s.Repair,
+	}
+}
+
+func (m *mirroring) set(s Settings) {
+	m.policy.Book.Set(s.Known, s.Learn)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.readings, m.repair = s.Readings, s.Repair
+}
+
+func (m *mirroring) now() ([]Reading, time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.readings, max(m.repair, time.Second)
+}
+
+// run pulls and repairs until ctx ends.
+func (m *mirroring) run(ctx context.Context) error {
+	repairer := mirror.NewRepairer(m.policy, m.store)
+	pulled := make(map[string]time.Time)
+	var repaired time.Time
+	for ctx.Err() == nil {
+		readings, every := m.now()
+		now := time.Now()
+		for _, r := range readings {
+			if r.Pulls && now.Sub(pulled[r.Peer.Name]) >= r.Every {
+				pulled[r.Peer.Name] = now
+				m.fetch(ctx, r, func(p *pull.Puller) (pull.Counts, error) { return p.Run(ctx) })
+			}
+		}
+		if len(readings) > 0 && now.Sub(repaired) >= every {
+			repaired = now
+			if err := m.mend(ctx, repairer, readings); err != nil && ctx.Err() == nil {
+				m.log.Error().Err(err).Msg("what is lacking of other gateways' pools can't be found out")
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return nil
+}
+
+// mend fetches what is lacking, from one server after the other.
+func (m *mirroring) mend(ctx context.Context, repairer *mirror.Repairer, readings []Reading) error {
+	for ctx.Err() == nil {
+		lacking, err := repairer.Lacking(ctx, time.Now())
+		if err != nil || len(lacking) == 0 {
+			return err
+		}
+		left := lacking
+		for _, r := range readings {
+			if len(left) == 0 {
+				break
+			}
+			m.fetch(ctx, r, func(p *pull.Puller) (pull.Counts, error) { return p.Fetch(ctx, left) })
+			if left, err = m.absent(ctx, left); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if err := repairer.Asked(ctx, lacking, time.Now()); err != nil {
+			return err
+		}
+		if n := len(lacking) - len(left); n > 0 {
+			m.log.Info().Int("articles", n).Msg("fetched what was lacking of other gateways' pools")
+		}
+	}
+	return nil
+}
+
+func (m *mirroring) absent(ctx context.Context, ids []pool.MessageID) (left []pool.MessageID, err error) {
+	for _, id := range ids {
+		seen, err := m.store.Seen(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if !seen {
+			left = append(left, id)
+		}
+	}
+	return left, nil
+}
+
+// fetch brings articles of one server to the desk.
+func (m *mirroring) fetch(ctx context.Context, r Reading, how func(*pull.Puller) (pull.Counts, error)) {
+	feed := m.desk.Of(r.Peer)
+	defer feed.Close()
+	p := &pull.Puller{
+		Server: r.Server, Groups: r.Pull, NewNews: r.NewNews, Articles: m.most,
+		Store: m.store, Taker: feed, State: pullState(m.data, r.Peer.Name),
+	}
+	if r.Since > 0 {
+		p.Since = time.Now().Add(-r.Since)
+	}
+	if _, err := how(p); err != nil && ctx.Err() == nil {
+		m.log.Warn().Err(err).Msg("a server can't be read from just now")
+	}
+}
+
+// pullState is the name of the file that says how far pulling has come: no
+// host's name shows in it.
+func pullState(data, name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return filepath.Join(data, "pulls", hex.EncodeToString(sum[:8])+".json")
+}

@@ -1,0 +1,115 @@
+package mirror
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/restante/restante/test/harness"
+)
+
+func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
+
+// gateway starts a gateway of that domain that learns others from whoever comes
+// from this machine.
+func gateway(t *testing.T, domain string, more ...harness.Setting) *harness.Gateway {
+	t.Helper()
+	return harness.Start(t, append([]harness.Setting{
+		{Key: "domain", Value: fmt.Sprintf("%q", domain)},
+		{Key: "unknown", Value: `"learn"`},
+		{Key: "every", Value: `"1s"`},
+		{Key: "batch_size", Value: "4"},
+	}, more...)...)
+}
+
+// from is a peer that may feed, and is read from.
+func from(domain string, g *harness.Gateway, read string) harness.Setting {
+	return harness.Setting{Key: "[[peer]]", Value: fmt.Sprintf(
+		"name = %q\naddresses = [\"127.0.0.1\"]\n[peer.read]\naddress = %q\nsecurity = \"none\"\n%s", domain, g.Address, read)}
+}
+
+// feed lets one gateway feed another from now on, without a restart.
+func feed(t *testing.T, g *harness.Gateway, domain string, to *harness.Gateway) {
+	t.Helper()
+	text, err := os.ReadFile(g.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = fmt.Appendf(text, "\n[[peer]]\nname = %q\n[peer.feed]\naddress = %q\nsecurity = \"none\"\nbackfill = true\n", domain, to.Address)
+	if err := os.WriteFile(g.Config, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(g.PID(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bodies is what a gateway holds of another's pool: bodies by Message-ID.
+func bodies(t *testing.T, g *harness.Gateway, of string) map[string]string {
+	t.Helper()
+	r := g.Dial()
+	out := make(map[string]string)
+	for _, group := range []string{"restante.keys", "restante.manifest", "restante.pool"} {
+		for id, body := range r.Bodies(group) {
+			if strings.HasSuffix(id, "@"+of+">") {
+				out[id] = body
+			}
+		}
+	}
+	return out
+}
+
+// follows waits until a mirror holds, octet for octet, all that a gateway holds
+// of its own pool now, which is no less than so many articles.
+func follows(t *testing.T, mirror, g *harness.Gateway, domain string, least int) {
+	t.Helper()
+	want := bodies(t, g, domain)
+	if len(want) < least {
+		t.Fatalf("the gateway itself holds %d articles", len(want))
+	}
+	lacking := 0
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+		lacking = 0
+		have := bodies(t, mirror, domain)
+		for id, body := range want {
+			if got, ok := have[id]; !ok {
+				lacking++
+			} else if got != body {
+				t.Fatal("the mirror holds another body under the same Message-ID")
+			}
+		}
+		if lacking == 0 {
+			return
+		}
+	}
+	t.Fatalf("the mirror still lacks %d of %d articles", lacking, len(want))
+}
+
+func TestMirror_takesAFeedAndMendsItself(t *testing.T) {
+	a := gateway(t, "a.example")
+	b := gateway(t, "b.example", from("a.example", a, ""))
+	feed(t, a, "b.example", b)
+	time.Sleep(3 * time.Second) // some batches leave
+	follows(t, b, a, "a.example", 10)
+
+	b.Kill()
+	time.Sleep(5 * time.Second)                                                        // some are missed
+	for _, name := range []string{"segments", "history", "index", "groups", "queue"} { // and what it had is lost, but for its keys
+		if err := os.RemoveAll(filepath.Join(b.Data, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Restart()
+	follows(t, b, a, "a.example", 30)
+}
+
+func TestMirror_pullsWithoutAFeed(t *testing.T) {
+	a := gateway(t, "a.example")
+	b := gateway(t, "b.example", from("a.example", a, "pull = \"restante.*\"\nevery = \"1s\"\n"))
+	time.Sleep(3 * time.Second)
+	follows(t, b, a, "a.example", 10)
+}
