@@ -2,6 +2,8 @@ package privacy
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -127,4 +129,14 @@ func TestSearch_findsEveryForm(t *testing.T) {
 			}
 		}
 	}
+}
+
+// expand is HKDF-SHA256-Expand to 32 octets.
+func expand(t *testing.T, secret []byte, label string) []byte {
+	t.Helper()
+	out, err := hkdf.Expand(sha256.New, secret, label, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
