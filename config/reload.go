@@ -5,22 +5,7 @@ import "reflect"
 // NeedRestart returns the dotted names of the keys in which two configurations
 // differ and which a reload does not take, in the order of the file.
 func NeedRestart(old, now Config) []string {
-	keys := needRestart(reflect.ValueOf(old), reflect.ValueOf(now), "")
-	if !reflect.DeepEqual(moderators(old), moderators(now)) {
-		keys = append(keys, "group.moderator")
-	}
-	return keys
-}
-
-// moderators is the one thing about groups that a reload does not take.
-func moderators(c Config) map[string]string {
-	named := make(map[string]string)
-	for _, g := range c.Groups {
-		if g.Moderator != "" {
-			named[g.Name] = g.Moderator
-		}
-	}
-	return named
+	return needRestart(reflect.ValueOf(old), reflect.ValueOf(now), "")
 }
 
 func needRestart(old, now reflect.Value, prefix string) []string {

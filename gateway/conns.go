@@ -53,6 +53,13 @@ func (c *conns) add(conn net.Conn) bool {
 	return true
 }
 
+// count returns how many connections are served.
+func (c *conns) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.held)
+}
+
 func (c *conns) remove(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

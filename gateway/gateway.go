@@ -86,6 +86,7 @@ type Gateway struct {
 	keys     *keyring.Ring
 	queue    *batch.Queue
 	releaser *batch.Releaser
+	office   *office.Office
 	sessions *session.Server
 	peers    *peer.Desk
 	feeds    *feed.Feeds
@@ -158,14 +159,14 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Own: []pool.Group{office.Reply, office.Inbox, office.Sent}, Gateways: policy,
 	})
 	g.mirror = newMirroring(policy, g.store, g.peers, s)
-	desk := g.office(s)
+	g.office = g.newOffice(s)
 	g.feeds = feed.New(filepath.Join(s.Data, "feeds"), g.store, s.Feeds, s.Logger)
 	options := session.Options{
-		Store: g.store, Office: desk, Pickup: window{g.keys, desk.Office},
+		Store: g.store, Office: front{&g.refusedPosts, g.office}, Pickup: window{g.keys, g.office},
 		Name: s.Domain, Version: s.Version,
-		Posting: true, MayLogin: s.MayLogin, Subscriptions: subscriptions(s.Groups),
+		Posting: true, MayLogin: s.MayLogin, Lists: s.lists(),
 		MaxArticle: s.MaxArticle, Limits: s.Limits,
-		Moderators: s.moderators(), Distributions: s.distributions(), DistribPats: s.distribPats(),
+		Distributions: s.distributions(), DistribPats: s.distribPats(),
 		Feeds:  feeds{g.peers},
 		Logger: s.Logger,
 	}
@@ -180,23 +181,13 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	return g, nil
 }
 
-func (g *Gateway) office(s Settings) front {
-	return front{&g.refusedPosts, office.New(office.Options{
+func (g *Gateway) newOffice(s Settings) *office.Office {
+	return office.New(office.Options{
 		Domain: s.Domain, Group: s.PoolGroup, Calendar: s.Batches.Calendar, Slots: s.Batches.Slots,
 		Keys: g.keys, Queue: g.queue, Store: g.store,
 		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins, LoginWait: s.LoginWait, Pickups: s.Pickups,
 		Moderators: s.Moderators,
-	})}
-}
-
-// subscriptions is what a new reader is told to subscribe to: the groups that
-// people talk in, and the two of her own.
-func subscriptions(groups []pool.GroupInfo) []pool.Group {
-	names := make([]pool.Group, len(groups))
-	for i, info := range groups {
-		names[i] = info.Name
-	}
-	return append(names, office.Inbox, office.Sent)
+	})
 }
 
 // setGroups makes the gateway's own groups and those of the settings, and hides

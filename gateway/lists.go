@@ -4,8 +4,25 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/restante/restante/gateway/office"
+	"github.com/restante/restante/gateway/session"
 	"github.com/restante/restante/pool"
 )
+
+// lists is the lists that follow the groups.
+func (s *Settings) lists() session.Lists {
+	return session.Lists{Subscriptions: s.subscriptions(), Moderators: s.moderators()}
+}
+
+// subscriptions is what a new reader is told to subscribe to: the groups that
+// people talk in, and the two of her own.
+func (s *Settings) subscriptions() []pool.Group {
+	names := make([]pool.Group, len(s.Groups))
+	for i, info := range s.Groups {
+		names[i] = info.Name
+	}
+	return append(names, office.Inbox, office.Sent)
+}
 
 // moderators is the lines of LIST MODERATORS (RFC 6048, Section 2.4).
 func (s *Settings) moderators() []string {

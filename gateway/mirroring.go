@@ -121,9 +121,6 @@ func (m *mirroring) mend(ctx context.Context, repairer *mirror.Repairer, reading
 				return err
 			}
 		}
-		if ctx.Err() != nil {
-			break
-		}
 		if err := repairer.Asked(ctx, lacking, time.Now()); err != nil {
 			return err
 		}

@@ -9,8 +9,9 @@ import (
 )
 
 // Reload takes over what may change while the gateway runs: the certificate's
-// files, Groups and what is kept of them, Admission, Limits, Peers, Feeds and what
-// concerns other gateways. Sessions and listeners stay. What fails leaves its part as it was, and does not keep the rest from changing. It must
+// files, Groups with their Moderators and what is kept of them, Admission, Limits,
+// Peers, Feeds and what concerns other gateways. Sessions and listeners stay. What
+// fails leaves its part as it was, and does not keep the rest from changing. It must
 // not be called twice at a time.
 func (g *Gateway) Reload(ctx context.Context, s Settings) error {
 	var errs []error
@@ -20,6 +21,8 @@ func (g *Gateway) Reload(ctx context.Context, s Settings) error {
 	}
 	errs = append(errs, g.setGroups(ctx, s))
 	g.setKeep(s)
+	g.office.SetModerators(s.Moderators)
+	g.sessions.SetLists(s.lists())
 	g.conns.set(s.Admission)
 	g.sessions.SetLimits(s.Limits)
 	g.peers.SetPeers(s.Peers)

@@ -24,6 +24,7 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener, secure ...net.
 	group.Go(func() error { return g.expiry(ctx) })
 	group.Go(func() error { return g.feeds.Run(ctx) })
 	group.Go(func() error { return g.mirror.run(ctx) })
+	group.Go(func() error { newCaretaker(g.sessionCounts).run(ctx); return nil })
 	group.Go(func() error { return g.listen(ctx, listener, g.sessions.Serve, g.turnAway) })
 	for _, l := range secure {
 		group.Go(func() error { return g.listen(ctx, l, g.sessions.ServeTLS, g.shut) })
@@ -32,6 +33,12 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener, secure ...net.
 		group.Go(func() error { return g.certs.Run(ctx) })
 	}
 	return group.Wait()
+}
+
+// sessionCounts returns how many sessions work and how many are idle.
+func (g *Gateway) sessionCounts() (working, idle int) {
+	working = g.sessions.Working()
+	return working, max(0, g.conns.count()-working)
 }
 
 // listen serves connections until ctx ends. refuse ends one more than are

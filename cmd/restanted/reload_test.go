@@ -109,6 +109,33 @@ func TestServe_reloadsOnSignal(t *testing.T) {
 	said.await(t, "configuration reloaded")
 	ask("GROUP misc.one", "411 ")
 	ask("GROUP misc.two", "211 ")
+	list := func(what string) string {
+		t.Helper()
+		ask("LIST "+what, "215 ")
+		lines, err := reader.ReadDotLines()
+		if err != nil {
+			t.Error(err)
+		}
+		return strings.Join(lines, " ")
+	}
+	if got, want := list("SUBSCRIPTIONS"), "misc.two restante.inbox restante.sent"; got != want {
+		t.Errorf("to be subscribed to: %q, want %q", got, want)
+	}
+
+	const moderated = "[listen]\nnntp = \"127.0.0.1:0\"\n[[group]]\nname = \"misc.two\"\nposting = \"m\"\nmoderator = "
+	post := "From: a@b.example\r\nNewsgroups: misc.two\r\nSubject: x\r\n\r\nx\r\n."
+	for _, moderator := range []string{"one@mail.example", "two@mail.example"} {
+		write(moderated + "\"" + moderator + "\"\n")
+		signals <- syscall.SIGHUP
+		if log := said.await(t, "configuration reloaded"); strings.Contains(log, "restart") {
+			t.Errorf("another moderator needs a restart: %s", log)
+		}
+		if got := list("MODERATORS"); got != "misc.two:"+moderator {
+			t.Errorf("the moderators are %q", got)
+		}
+		ask("POST", "340 ")
+		ask(post, "441 That newsgroup is moderated, and this server sends no mail: write to its moderator at "+moderator)
+	}
 
 	write("[listen]\nnntp = \"127.0.0.1:1\"\n[limits]\nlogins = 5\nerrors = 4\n[tls]\ncertificate = \"a\"\nkey = \"b\"\n")
 	signals <- syscall.SIGHUP

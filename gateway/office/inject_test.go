@@ -201,7 +201,7 @@ func TestModerate_postsGoToTheModeratorFirst(t *testing.T) {
 			}
 		}
 		token := b.card("moderator", alicePass)
-		b.Moderators = map[pool.Group]string{"misc.mod": string(token), "misc.mail": "mod@mail.example"}
+		b.SetModerators(map[pool.Group]string{"misc.mod": string(token), "misc.mail": "mod@mail.example"})
 		b.turn(1)
 		bob := b.login("bob", bobPass)
 		wish := "Newsgroups: misc.test,misc.mod,misc.mail\nFrom: x@home.example\nSubject: please\n"
@@ -256,7 +256,7 @@ func TestModerate_moderatorOutOfReach(t *testing.T) {
 		for _, c := range []struct{ moderator, say string }{
 			{"mod@mail.example", "mod@mail.example"}, {"", "operator"}, {"<forged@" + domain + ">", "operator"}, {"<token@other.example>", "operator"},
 		} {
-			b.Moderators = map[pool.Group]string{"misc.mod": c.moderator}
+			b.SetModerators(map[pool.Group]string{"misc.mod": c.moderator})
 			if got := b.refused(nil, unapproved, ErrModerator); !strings.Contains(got, c.say) || !strings.Contains(got, "moderat") {
 				t.Errorf("with %q: %q", c.moderator, got)
 			}

@@ -19,7 +19,7 @@ const newsgroupsField = "Restante-Newsgroups"
 // moderator opens the token of a group's moderator. It returns ErrModerator when
 // there is none, or it can't be opened here any more.
 func (o *Office) moderator(group pool.Group) (recipient, error) {
-	t, domain, err := token.Parse(o.Moderators[group])
+	t, domain, err := token.Parse((*o.moderators.Load())[group])
 	if err != nil || !strings.EqualFold(domain, o.Domain) {
 		return recipient{}, ErrModerator
 	}
@@ -36,7 +36,7 @@ func (o *Office) moderator(group pool.Group) (recipient, error) {
 // once it is approved. A moderator with a mail address is beyond a gateway that
 // sends no mail, so the sender is told the address.
 func (o *Office) forward(ctx context.Context, post *article.Article, groups []pool.Group, group pool.Group, from *Mailbox) (pool.MessageID, error) {
-	if address := o.Moderators[group]; strings.Contains(address, "@") && !strings.HasPrefix(address, "<") {
+	if address := (*o.moderators.Load())[group]; strings.Contains(address, "@") && !strings.HasPrefix(address, "<") {
 		return "", &pool.Refusal{
 			Sentence: "That newsgroup is moderated, and this server sends no mail: write to its moderator at " + address,
 			Cause:    ErrModerator,

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/restante/restante/crypto/blind"
@@ -59,7 +60,8 @@ type Options struct {
 	LoginWait  time.Duration // how long a login or a pickup may wait for its turn; 0: until its context ends
 
 	// Moderators is where an unapproved post to a moderated group goes, by
-	// group: a token as a message-id, or a mail address.
+	// group: a token as a message-id, or a mail address. SetModerators changes
+	// them.
 	Moderators map[pool.Group]string
 }
 
@@ -67,18 +69,25 @@ type Options struct {
 type Office struct {
 	Options
 
-	logins  chan struct{} // holds one value for each passphrase being checked
-	pickups chan struct{} // and one for each pickup being worked on
-	repeats *repeats
+	logins     chan struct{} // holds one value for each passphrase being checked
+	pickups    chan struct{} // and one for each pickup being worked on
+	repeats    *repeats
+	moderators atomic.Pointer[map[pool.Group]string]
 }
 
 // New returns an office.
 func New(o Options) *Office {
-	return &Office{
+	office := &Office{
 		Options: o, repeats: newRepeats(),
 		logins: make(chan struct{}, o.Logins), pickups: make(chan struct{}, max(o.Pickups, 1)),
 	}
+	office.SetModerators(o.Moderators)
+	return office
 }
+
+// SetModerators changes where unapproved posts go, from the next one on. The map
+// must not be changed afterwards.
+func (o *Office) SetModerators(m map[pool.Group]string) { o.moderators.Store(&m) }
 
 // Private describes the groups that exist in a login only.
 func (o *Office) Private() []pool.GroupInfo {

@@ -151,7 +151,7 @@ func mayFeed(s *session) error {
 	return nil
 }
 
-func keepsModerators(s *session) error    { return keeps(s.opts.Moderators) }
+func keepsModerators(s *session) error    { return keeps(s.lists.Load().Moderators) }
 func keepsDistributions(s *session) error { return keeps(s.opts.Distributions) }
 func keepsDistribPats(s *session) error   { return keeps(s.opts.DistribPats) }
 
@@ -170,7 +170,7 @@ func keepsMOTD(s *session) error {
 }
 
 func keepsSubscriptions(s *session) error {
-	if len(s.opts.Subscriptions) == 0 {
+	if len(s.lists.Load().Subscriptions) == 0 {
 		return errNotKept
 	}
 	return nil

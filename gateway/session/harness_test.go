@@ -133,7 +133,7 @@ func newOptions(t testing.TB) Options {
 		Store: newStore(t), Office: newOffice(t), Name: "news.example", Version: "1.2",
 		Posting: true, MayLogin: func(net.Conn) bool { return true },
 		MaxArticle: 1000, Limits: Limits{Idle: time.Minute},
-		MOTD: []string{"Hello"}, Subscriptions: []pool.Group{"misc.test", "misc.empty"},
+		MOTD: []string{"Hello"}, Lists: Lists{Subscriptions: []pool.Group{"misc.test", "misc.empty"}},
 		Logger: zerolog.Nop(),
 	}
 }

@@ -120,7 +120,7 @@ func (s *session) listSubscriptions(_ context.Context, req request) (response, e
 		matches = wildmat.Match
 	}
 	return listing(nntp.CodeList, "List follows", func(w *nntp.Writer) error {
-		for _, group := range s.opts.Subscriptions {
+		for _, group := range s.lists.Load().Subscriptions {
 			if matches(string(group)) {
 				w.Line([]byte(group))
 			}
@@ -136,7 +136,7 @@ func (s *session) listMOTD(context.Context, request) (response, error) {
 // The lines of the following lists are the configuration's.
 
 func (s *session) listModerators(context.Context, request) (response, error) {
-	return lines(s.opts.Moderators...), nil
+	return lines(s.lists.Load().Moderators...), nil
 }
 
 func (s *session) listDistributions(context.Context, request) (response, error) {

@@ -37,7 +37,7 @@ func TestList_whatIsNotKept(t *testing.T) {
 		"> LIST MOTD", "~503 ", "> LIST SUBSCRIPTIONS", "~503 ",
 		"> CAPABILITIES", "~101 ", "VERSION 2", "~IMPLEMENTATION ", "READER", "AUTHINFO USER SASL", "SASL PLAIN", "POST", "OVER MSGID", "HDR",
 		"LIST ACTIVE ACTIVE.TIMES COUNTS HEADERS NEWSGROUPS OVERVIEW.FMT", "NEWNEWS", ".",
-	}}}, func(o *Options) { o.MOTD, o.Subscriptions = nil, nil })
+	}}}, func(o *Options) { o.MOTD, o.Lists = nil, Lists{} })
 }
 
 func TestNewGroups_answers(t *testing.T) {

@@ -53,11 +53,10 @@ type Options struct {
 	MaxArticle int    // largest article taken, in octets of its text
 	Limits     Limits // at first; SetLimits changes them
 
-	MOTD          []string     // lines of LIST MOTD; none: 503
-	Subscriptions []pool.Group // groups of LIST SUBSCRIPTIONS; none: 503
-	Moderators    []string     // lines of LIST MODERATORS; none: 503
-	Distributions []string     // lines of LIST DISTRIBUTIONS; none: 503
-	DistribPats   []string     // lines of LIST DISTRIB.PATS; none: 503
+	MOTD          []string // lines of LIST MOTD; none: 503
+	Distributions []string // lines of LIST DISTRIBUTIONS; none: 503
+	DistribPats   []string // lines of LIST DISTRIB.PATS; none: 503
+	Lists         Lists    // at first; SetLists changes them
 
 	// Feeds takes what peers bring. nil stands for one without peers.
 	Feeds Feeds
@@ -69,11 +68,19 @@ type Options struct {
 	Logger zerolog.Logger
 }
 
+// Lists are those that follow the groups that are carried.
+type Lists struct {
+	Subscriptions []pool.Group // groups of LIST SUBSCRIPTIONS; none: 503
+	Moderators    []string     // lines of LIST MODERATORS; none: 503
+}
+
 // A Server serves connections. Its methods may be called from many goroutines
 // at the same time.
 type Server struct {
 	opts      Options
 	limits    atomic.Pointer[Limits]
+	lists     atomic.Pointer[Lists]
+	working   atomic.Int64 // sessions that are not idle
 	buffers   nntp.Buffers
 	deflaters deflaters
 
@@ -87,9 +94,16 @@ type Server struct {
 func New(opts Options) *Server {
 	srv := &Server{opts: opts, table: commandTable(), verdicts: verdictTable()}
 	srv.SetLimits(opts.Limits)
+	srv.SetLists(opts.Lists)
 	srv.index()
 	return srv
 }
+
+// SetLists changes the lists, from the next answer on.
+func (srv *Server) SetLists(l Lists) { srv.lists.Store(&l) }
+
+// Working returns how many sessions are not idle.
+func (srv *Server) Working() int { return int(srv.working.Load()) }
 
 // Serve serves one connection to its end, and closes it. When ctx ends, the
 // command under way is finished, and the connection closed with a 400. It

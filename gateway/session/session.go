@@ -79,7 +79,8 @@ type response struct {
 }
 
 // live lets the session work until it ends. While it is idle, only this
-// goroutine stands for it, which has never used more than the smallest stack.
+// goroutine stands for it, which has never used more than the smallest stack:
+// setting a deadline, even, would take it beyond.
 // What works needs a deep one, that would not shrink so far any more.
 func (s *session) live(ctx context.Context) error {
 	for {
@@ -92,6 +93,8 @@ func (s *session) live(ctx context.Context) error {
 
 // work runs the session in a goroutine of its own until it ends or is idle.
 func (s *session) work(ctx context.Context) error {
+	s.working.Add(1)
+	defer s.working.Add(-1)
 	done := make(chan error, 1)
 	go func() {
 		var err error
@@ -165,6 +168,7 @@ func (s *session) run(ctx context.Context) error {
 				return s.finish(over)
 			}
 			s.clock.end()
+			s.wire.settle()
 			return errQuiet
 		default:
 			err = ended(err)

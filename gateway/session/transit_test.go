@@ -408,7 +408,7 @@ func TestLists_ofTheConfiguration(t *testing.T) {
 		"> LIST MODERATORS", "~215 ", "misc.mod:mod@example.com", ".", "> LIST DISTRIBUTIONS", "~215 ", "de\tGermany", ".",
 		"> LIST DISTRIB.PATS", "~215 ", "10:de.*:de", ".", "> LIST MODERATORS x", "~501 ", "> LIST DISTRIBUTIONS x", "~501 ", "> LIST DISTRIB.PATS x", "~501 ",
 	}}}, func(o *Options) {
-		o.Moderators, o.Distributions, o.DistribPats = []string{"misc.mod:mod@example.com"}, []string{"de\tGermany"}, []string{"10:de.*:de"}
+		o.Lists.Moderators, o.Distributions, o.DistribPats = []string{"misc.mod:mod@example.com"}, []string{"de\tGermany"}, []string{"10:de.*:de"}
 	})
 	play(t, []dialogue{{"503 when not kept", []string{"> LIST MODERATORS", "~503 ", "> LIST DISTRIBUTIONS", "~503 ", "> LIST DISTRIB.PATS", "~503 "}}}, nil)
 }

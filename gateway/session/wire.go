@@ -34,7 +34,7 @@ type wire struct {
 
 // linger is how long a session stays ready for the next command before it counts
 // as idle.
-const linger = 2 * time.Second
+const linger = 250 * time.Millisecond
 
 // await lets reads wait for a command from now on: first for that long, and
 // once an octet of it has come, rest longer at most.
@@ -58,15 +58,17 @@ func (w *wire) over() bool {
 	return w.stopped || w.ended || !time.Now().Before(w.until)
 }
 
-// wait returns when there is something to read, or nothing more to wait for:
-// then the next read tells why. It needs hardly any stack.
-func (w *wire) wait() {
+// settle prepares wait, so that wait needs hardly any stack.
+func (w *wire) settle() {
 	w.lingering(false)
 	w.arm()
-	if n, _ := w.Conn.Read(w.octet[:]); n > 0 {
-		w.ahead = true
-		w.began()
-	}
+}
+
+// wait returns when there is something to read, or nothing more to wait for:
+// then the next read tells why.
+func (w *wire) wait() {
+	n, _ := w.Conn.Read(w.octet[:])
+	w.ahead = n > 0
 }
 
 // began shortens the wait for a command that has begun to come.
@@ -139,6 +141,7 @@ func (w *wire) readUntil(deadline time.Time) { _ = w.SetReadDeadline(deadline) }
 func (w *wire) Read(p []byte) (int, error) {
 	if w.ahead && len(p) > 0 {
 		w.ahead = false
+		w.began()
 		return copy(p, w.octet[:]), nil
 	}
 	if w.arm() {
