@@ -133,9 +133,9 @@ func (d *Desk) own(g pool.Group) bool {
 }
 
 // ownID says whether a Message-ID is one that only the gateway itself gives: its
-// domain is ours, in any case. All that we give stays here and comes back from
-// nobody. Were one taken from outside, the entry, manifest or directory that is
-// to have it would be taken for a duplicate when its time comes, and never filed.
+// domain is ours, in any case. What we gave we have had: nobody needs to bring it
+// back. Were one taken from outside, the entry, manifest or directory that is to
+// have it would be taken for a duplicate when its time comes, and never filed.
 func (d *Desk) ownID(id pool.MessageID) bool {
 	domain := strings.TrimSuffix(string(id), ">")
 	domain = domain[strings.LastIndexByte(domain, '@')+1:]
