@@ -39,6 +39,16 @@ func OpenToExport(s Settings) (*Stopped, error) {
 	return openStopped(s)
 }
 
+// OpenToCancel opens the store of a gateway, from which articles are to be
+// withdrawn.
+func OpenToCancel(s Settings) (*Stopped, error) { return OpenToExport(s) }
+
+// Cancel withdraws an article by the operator's word: no key is asked for. See
+// [pool.Store].
+func (s *Stopped) Cancel(ctx context.Context, id pool.MessageID) error {
+	return s.store.Cancel(ctx, id)
+}
+
 // OpenToImport opens the store of a gateway, makes it where there is none, and
 // sets its newsgroups up as [Open] does.
 func OpenToImport(ctx context.Context, s Settings) (*Stopped, error) {

@@ -17,6 +17,7 @@ type durableCase struct {
 func durableCases() []durableCase {
 	return []durableCase{
 		{"Reopen_sameArticles", testReopenArticles},
+		{"Reopen_emptyBody", testReopenEmptyBody},
 		{"Reopen_sameGroups", testReopenGroups},
 		{"Reopen_keptNumbers", testReopenNumbers},
 		{"Reopen_afterDrop", testReopenDrop},
@@ -167,5 +168,16 @@ func testReopenExpired(t *testing.T, r *room, reopen func()) {
 	}
 	if _, err := r.Append(t.Context(), Article(t, "1", "a")); !errors.Is(err, pool.ErrDuplicate) {
 		t.Errorf("Append: %v, want ErrDuplicate", err)
+	}
+}
+
+func testReopenEmptyBody(t *testing.T, r *room, reopen func()) {
+	r.group("a")
+	a := emptyBody(t, "x", "a")
+	at := r.add(a)
+	r.fill("a", "after")
+	for range 2 {
+		r.same(t, reopen)
+		r.emptyBody(t, a, at[0])
 	}
 }

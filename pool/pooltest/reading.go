@@ -20,6 +20,7 @@ func readingCases() []testCase {
 		{"Groups_sortedByName", testGroupsSorted},
 		{"Group_unknown", testGroupUnknown},
 		{"ByID_exactOctets", testExactOctets},
+		{"ByID_emptyBody", testEmptyBody},
 		{"ByID_unknown", testByIDUnknown},
 		{"ByNumber_errors", testByNumberErrors},
 		{"Overview_line", testOverviewLine},
@@ -249,5 +250,46 @@ func testSinceLocations(t *testing.T, r *room) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// emptyBody is an article that ends with the empty line behind its header.
+func emptyBody(t testing.TB, name string, groups ...pool.Group) *pool.Article {
+	t.Helper()
+	parsed, err := article.Parse([]byte(string(Article(t, name, groups...).Head) + "\r\n"))
+	if err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+	filed, err := parsed.File(groups, day(), 0)
+	if err != nil {
+		t.Fatalf("File: %v", err)
+	}
+	return filed
+}
+
+func testEmptyBody(t *testing.T, r *room) {
+	r.group("a")
+	r.fill("a", "before")
+	a := emptyBody(t, "x", "a")
+	at := r.add(a)
+	r.fill("a", "after")
+	r.emptyBody(t, a, at[0])
+}
+
+// emptyBody checks that an article without a body comes back without one.
+func (r *room) emptyBody(t *testing.T, a *pool.Article, at pool.Location) {
+	t.Helper()
+	want := wire(a, Server+" "+string(at.Group)+":"+strconv.Itoa(int(at.Number)))
+	for name, get := range map[string]func() (*pool.Stored, error){
+		"ByID":     func() (*pool.Stored, error) { return r.ByID(t.Context(), a.ID) },
+		"ByNumber": func() (*pool.Stored, error) { return r.ByNumber(t.Context(), at.Group, at.Number) },
+	} {
+		got, err := get()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if string(got.Wire) != want || string(got.Wire[got.HeadSize:]) != "\r\n.\r\n" {
+			t.Errorf("%s: %q with a header of %d octets, want %q", name, got.Wire, got.HeadSize, want)
+		}
 	}
 }
