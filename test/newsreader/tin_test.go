@@ -154,3 +154,15 @@ func (r *tin) quits() {
 	r.press("Q")
 	r.ends(0)
 }
+
+// Nobody who holds another certificate gets the passphrase: tin goes.
+func TestTin_refusesABadCertificate(t *testing.T) {
+	t.Parallel()
+	g, other := harness.StartTLS(t), harness.StartTLS(t)
+	alice := newPerson(t, "Alice Liddell", "alice@home.example", "alice", harness.Passphrase(t))
+	alice.file(t, ".newsauth", fmt.Sprintf("%s %q %s\n", g.Host, alice.passphrase, alice.handle))
+	wrong := *g
+	wrong.Certificate = other.Certificate // what she believes
+	r := runTin(t, &wrong, alice, []string{"restante.inbox"}, "-A")
+	r.sees("TLS handshake failed: self-signed certificate", "Failed to connect to NNTP server")
+}
