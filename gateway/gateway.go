@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/certs"
 	"github.com/restante/restante/gateway/feed"
@@ -63,6 +64,10 @@ type Settings struct {
 
 	Keep map[pool.Group]Keep // of the public groups; all is kept of those that are not in it
 
+	KeyLock   *keyring.Lock    // what opens the keys; nil when they are not wrapped
+	ClockJump uint64           // epochs that the clock may be ahead before everything is held; 0 stands for 2
+	Witnesses []*note.Verifier // whose signatures on the directory are taken
+
 	TLS       *certs.Options // nil: no TLS
 	Admission Admission      // who may connect
 	Limits    session.Limits // what a session may ask for
@@ -95,6 +100,9 @@ type Gateway struct {
 	keep        atomic.Pointer[map[pool.Group]Keep]
 	keepChanged chan struct{} // keep was changed
 
+	witnesses []*note.Verifier
+	held      atomic.Bool // the clock has jumped ahead
+
 	refusedPosts atomic.Int64  // since the last round, for a fault of ours
 	certs        *certs.Source // nil without TLS
 	conns        *conns
@@ -109,14 +117,14 @@ func KeyDir(data string) string { return filepath.Join(data, "keys") }
 
 // KeyPolicy is what a gateway's directory publishes beside its keys.
 func (s *Settings) KeyPolicy() keyring.Policy {
-	return keyring.Policy{Calendar: s.Batches.Calendar, BatchSize: s.Batches.Size, SlotsPerBatch: s.Batches.Slots}
+	return keyring.Policy{Calendar: s.Batches.Calendar, BatchSize: s.Batches.Size, SlotsPerBatch: s.Batches.Slots, Jump: s.ClockJump}
 }
 
 // Open opens the data folder of a gateway whose keys were made by
 // [keyring.Create], and assembles its parts. Nothing runs yet.
 func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g := &Gateway{
-		domain: s.Domain, calendar: s.Batches.Calendar,
+		domain: s.Domain, calendar: s.Batches.Calendar, witnesses: s.Witnesses,
 		conns: newConns(s.Admission), log: s.Logger, keepChanged: make(chan struct{}, 1),
 	}
 	defer func() {
@@ -133,7 +141,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	g.store = store
-	if g.keys, err = keyring.Open(KeyDir(s.Data), s.Domain, s.KeyPolicy()); err != nil {
+	if g.keys, err = keyring.OpenLocked(KeyDir(s.Data), s.Domain, s.KeyPolicy(), s.KeyLock); err != nil {
 		return nil, fmt.Errorf("open the keys: %w", err)
 	}
 	if g.queue, err = batch.OpenQueue(filepath.Join(s.Data, "queue"), s.Batches); err != nil {
@@ -143,8 +151,11 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		return nil, err
 	}
 	g.setKeep(s)
-	if _, err := g.keys.Advance(time.Now()); err != nil {
-		return nil, fmt.Errorf("advance the keys: %w", err)
+	if err := g.adopt(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.advance(time.Now()); err != nil && !g.Held() { // a clock may come right by itself
+		return nil, err
 	}
 	g.releaser = &batch.Releaser{
 		Queue: g.queue, Store: g.store, Signer: g.keys.Signer(),
@@ -162,7 +173,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g.office = g.newOffice(s)
 	g.feeds = feed.New(filepath.Join(s.Data, "feeds"), g.store, s.Feeds, s.Logger)
 	options := session.Options{
-		Store: g.store, Office: front{&g.refusedPosts, g.office}, Pickup: window{g.keys, g.office},
+		Store: g.store, Office: front{&g.refusedPosts, g.keys, g.office}, Pickup: window{g.keys, g.office},
 		Name: s.Domain, Version: s.Version,
 		Posting: true, MayLogin: s.MayLogin, Lists: s.lists(),
 		MaxArticle: s.MaxArticle, Limits: s.Limits,

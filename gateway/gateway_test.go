@@ -115,6 +115,7 @@ func TestExpire_dropsEvenWhenTheDiskIsFull(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Hour)
+		s.ClockJump = 60
 		s.DiskReserve = 1 << 62
 		g = opened(t, s)
 		if err := g.round(t.Context(), time.Now()); !errors.Is(err, pool.ErrDiskFull) {

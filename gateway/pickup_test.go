@@ -295,10 +295,10 @@ func TestKeys_rollWhileMailFlows(t *testing.T) {
 	g, address := running(t, s)
 	var people sync.WaitGroup
 	first := s.Batches.Calendar.Epoch(time.Now())
-	for i := range uint32(3) {
+	for range 3 {
 		people.Go(func() {
-			o := &owner{t, address, identity.NewSeed().Mailbox(i)}
 			for s.Batches.Calendar.Epoch(time.Now()) < first+5 {
+				o := &owner{t, address, identity.NewSeed().Mailbox(0)}
 				o.exchange(g, s.Batches.Calendar)
 			}
 		})

@@ -28,7 +28,7 @@ func (g *Gateway) rounds(ctx context.Context) error {
 		now := time.Now()
 		next := g.calendar.Start(g.calendar.Batch(now) + 1)
 		if err := g.round(ctx, now); err != nil && ctx.Err() == nil {
-			if now.Sub(said) >= complain {
+			if now.Sub(said) >= complain && !g.Held() { // which was said already
 				g.log.Error().Err(err).Msg("batch not released, trying again every second")
 				said = now
 			}
@@ -47,8 +47,8 @@ func (g *Gateway) rounds(ctx context.Context) error {
 
 // round brings the keys up to date and releases every batch that is due.
 func (g *Gateway) round(ctx context.Context, now time.Time) error {
-	if _, err := g.keys.Advance(now); err != nil {
-		return fmt.Errorf("advance the keys: %w", err)
+	if err := g.advance(now); err != nil {
+		return err
 	}
 	if err := g.publish(ctx, now); err != nil {
 		return fmt.Errorf("publish the directory: %w", err)

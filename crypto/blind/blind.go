@@ -12,6 +12,7 @@ import (
 	"fmt"
 
 	"github.com/cloudflare/circl/oprf"
+	"github.com/restante/restante/crypto/erase"
 	"github.com/restante/restante/crypto/identity"
 )
 
@@ -68,20 +69,37 @@ func RootFromBytes(b []byte) (Root, error) {
 func (r Root) Bytes() []byte { return append([]byte(nil), r.octets[:]...) }
 
 // Next returns the root of the next epoch. There is no way back.
-func (r Root) Next() Root {
-	octets := r.expand(labelRatchet)
-	return Root{octets: &octets}
+func (r Root) Next() Root { return r.Ahead(1) }
+
+// Ahead returns the root n epochs later, as a copy of its own: for no n does it
+// share octets with r.
+func (r Root) Ahead(n uint64) Root {
+	octets := new([RootSize]byte)
+	*octets = *r.octets
+	for range n {
+		expand(octets, octets, labelRatchet)
+	}
+	return Root{octets: octets}
 }
+
+// Destroy overwrites the root's octets, in every copy of r that was made by
+// assignment. Then r is of no more use, as the zero Root.
+func (r Root) Destroy() { clear(r.octets[:]) }
 
 // Key derives the epoch's key pair for a gateway (RFC 9497, Section 3.2.1). It
 // returns ErrDomain when the domain is longer than 65,520 octets.
-func (r Root) Key(domain string) (*Key, error) {
+func (r Root) Key(domain string) (key *Key, err error) {
 	info := labelKeyInfo + domain
 	if len(info) > maxKeyInfo {
 		return nil, ErrDomain
 	}
-	seed := r.expand(labelBlind)
-	return deriveKey(seed[:], []byte(info))
+	var seed [RootSize]byte
+	expand(&seed, r.octets, labelBlind)
+	defer clear(seed[:])
+	// The library's key can't be overwritten: but what is allocated in there is
+	// erased once it is dropped.
+	erase.Do(func() { key, err = deriveKey(seed[:], []byte(info)) })
+	return key, err
 }
 
 func deriveKey(seed, info []byte) (*Key, error) {
@@ -93,11 +111,14 @@ func deriveKey(seed, info []byte) (*Key, error) {
 }
 
 // expand is HKDF-SHA256-Expand (RFC 5869, Section 2.3) to 32 octets. A root is
-// uniform already, so it needs no extract step.
-func (r Root) expand(label string) [RootSize]byte {
-	out, err := hkdf.Expand(sha256.New, r.octets[:], label, RootSize)
-	if err != nil {
-		panic("blind: a fixed length is wrong: " + err.Error())
-	}
-	return [RootSize]byte(out)
+// uniform already, so it needs no extract step. to may be from.
+func expand(to, from *[RootSize]byte, label string) {
+	erase.Do(func() {
+		out, err := hkdf.Expand(sha256.New, from[:], label, RootSize)
+		if err != nil {
+			panic("blind: a fixed length is wrong: " + err.Error())
+		}
+		copy(to[:], out)
+		clear(out)
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/restante/restante/crypto/erase"
 	"github.com/restante/restante/crypto/identity"
 )
 
@@ -27,22 +28,33 @@ type SealPublic struct {
 }
 
 // NewSealKey returns a key from the system's random source.
-func NewSealKey() (*SealKey, error) {
-	private, err := kem().GenerateKey()
+func NewSealKey() (k *SealKey, err error) {
+	erase.Do(func() {
+		var private hpke.PrivateKey
+		if private, err = kem().GenerateKey(); err == nil {
+			k = &SealKey{private: private}
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("seal key: %w", err)
 	}
-	return &SealKey{private: private}, nil
+	return k, nil
 }
 
 // SealKeyFromBytes returns the key that Bytes gave. It returns ErrSealKey when
 // b is not 32 octets.
-func SealKeyFromBytes(b []byte) (*SealKey, error) {
-	private, err := kem().NewPrivateKey(b)
-	if err != nil {
-		return nil, ErrSealKey
-	}
-	return &SealKey{private: private}, nil
+func SealKeyFromBytes(b []byte) (k *SealKey, err error) {
+	// The library's key can't be overwritten: but what is allocated in there is
+	// erased once it is dropped.
+	erase.Do(func() {
+		private, parseErr := kem().NewPrivateKey(b)
+		if parseErr != nil {
+			err = ErrSealKey
+			return
+		}
+		k = &SealKey{private: private}
+	})
+	return k, err
 }
 
 // Bytes returns the key's 32 octets, for the key file and nothing else.

@@ -26,12 +26,21 @@ func (r *Ring) Directory() Directory {
 	return r.directory
 }
 
-func (r *Ring) loadDirectory() error {
+// readDirectory returns the signed directory on disk, or nil.
+func (r *Ring) readDirectory() ([]byte, error) {
 	signed, err := os.ReadFile(r.folder.path(directoryFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	} else if err != nil {
-		return fmt.Errorf("read the directory: %w", err)
+		return nil, fmt.Errorf("read the directory: %w", err)
+	}
+	return signed, nil
+}
+
+func (r *Ring) loadDirectory() error {
+	signed, err := r.readDirectory()
+	if err != nil || signed == nil {
+		return err
 	}
 	d, _, _, err := note.OpenDirectory(signed, r.signer.Verifier())
 	if err != nil {
@@ -61,26 +70,24 @@ func (p Policy) follows(d *note.Directory) error {
 	return nil
 }
 
-// publish makes d the current directory. Its epoch is the one that was current
-// when it was made: the newest seal key is the next one's.
+// publish makes d the current directory.
 func (r *Ring) publish(d *note.Directory, signed []byte) {
-	epoch := uint64(0)
-	for _, k := range d.Seal {
-		epoch = max(epoch, k.Epoch-1)
-	}
+	epoch := d.Epoch()
 	id := pool.MessageID(fmt.Sprintf("<k.%d.%d@%s>", epoch, d.Serial, r.domain))
 	r.directory = Directory{ID: id, Epoch: epoch, Serial: d.Serial, Signed: signed}
 }
 
 // renewDirectory makes a directory that says what the ring now holds, if the
-// current one says something else. It follows that one in the chain.
-func (r *Ring) renewDirectory() (bool, error) {
+// current one says something else. It follows that one in the chain, and is
+// signed by the ring's key, and before it by others if they are given.
+func (r *Ring) renewDirectory(others ...*note.Signer) (bool, error) {
 	next, err := r.describe()
 	if err != nil {
 		return false, err
 	}
 	if r.directory.Signed != nil {
-		current, text, _, err := note.OpenDirectory(r.directory.Signed, r.signer.Verifier())
+		signer := append(others, r.signer)[0]
+		current, text, _, err := note.OpenDirectory(r.directory.Signed, signer.Verifier())
 		if err != nil {
 			return false, err
 		}
@@ -91,7 +98,7 @@ func (r *Ring) renewDirectory() (bool, error) {
 		next.Previous = note.Hash(text)
 	}
 	next.Serial++
-	signed, err := note.Sign(next.Text(), r.signer)
+	signed, err := note.Sign(next.Text(), append(others, r.signer)...)
 	if err != nil {
 		return false, err
 	}
@@ -128,4 +135,61 @@ func (r *Ring) describe() (*note.Directory, error) {
 	}
 	slices.SortFunc(d.Seal, func(a, b note.EpochKey) int { return int(a.Epoch) - int(b.Epoch) })
 	return d, nil
+}
+
+// The errors of what comes from outside about the directory.
+var (
+	ErrForeign = errors.New("the directory published last is signed by another key than these")
+	ErrOther   = errors.New("not a cosignature of the current directory")
+)
+
+// Adopt takes over a directory that this gateway published, when it is newer than
+// the ring's own: then the keys are an older copy, and without it numbers would be
+// given twice, so that the gateway seemed to show different people different
+// keys. It says whether it was so. It returns [ErrForeign] for one that these
+// keys did not sign.
+func (r *Ring) Adopt(signed []byte) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d, text, _, err := note.OpenDirectory(signed, r.signer.Verifier())
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", ErrForeign, err)
+	}
+	if d.Serial < r.directory.Serial {
+		return false, nil
+	}
+	if own, _, err := note.Open(r.directory.Signed, r.signer.Verifier()); err == nil && own == text {
+		return false, nil
+	}
+	if err := r.policy.follows(d); err != nil {
+		return false, err
+	}
+	if err := r.folder.put(directoryFile, signed); err != nil {
+		return false, err
+	}
+	r.publish(d, signed)
+	r.epoch = max(r.epoch, d.Epoch())
+	r.clock.least = max(r.clock.least, r.epoch)
+	return true, nil
+}
+
+// Cosign adds to the current directory what known witnesses have signed of it,
+// and keeps that beside the keys. It says whether there was anything new. It
+// returns [ErrOther] for anything else than this directory's text with a good
+// signature of a witness.
+func (r *Ring) Cosign(signed []byte, witnesses ...*note.Verifier) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	merged, added, err := note.Merge(r.directory.Signed, signed, r.signer.Verifier(), witnesses...)
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", ErrOther, err)
+	}
+	if added == 0 {
+		return false, nil
+	}
+	if err := r.folder.put(directoryFile, merged); err != nil {
+		return false, err
+	}
+	r.directory.Signed = merged
+	return true, nil
 }

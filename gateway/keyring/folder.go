@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -10,13 +11,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"filippo.io/age"
 )
 
 // The files of a key folder. Each key file is one line: the format's name, the
-// key's epoch, and 32 octets as base64url.
+// key's epoch, and 32 octets as base64url; or that line wrapped, as a file of
+// age's format.
 const (
 	signFile      = "sign"
+	nextSignFile  = "sign-next" // on its way to be sign
 	rootFile      = "root"
+	nextRootFile  = "root-next" // from its epoch on it is the root
 	sealPrefix    = "seal-"
 	directoryFile = "directory"
 	temporary     = ".new" // a file not yet whole
@@ -29,22 +35,26 @@ func sealFile(epoch uint64) string { return sealPrefix + strconv.FormatUint(epoc
 
 // A folder is where the key files lie. Every change in it is on stable storage
 // when its method returns.
-type folder string
+type folder struct {
+	dir  string
+	lock *Lock // what wraps the key files; nil for nothing
+}
 
 // makeFolder makes an empty key folder, or returns [ErrExists].
 func makeFolder(dir string) (folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make the key folder: %w", err)
+		return folder{}, fmt.Errorf("make the key folder: %w", err)
 	}
-	f := folder(dir)
+	f := folder{dir: dir}
 	if _, err := os.Lstat(f.path(signFile)); !errors.Is(err, fs.ErrNotExist) {
-		return "", ErrExists
+		return folder{}, ErrExists
 	}
 	return f, nil
 }
 
-func (f folder) path(name string) string { return filepath.Join(string(f), name) }
+func (f folder) path(name string) string { return filepath.Join(f.dir, name) }
 
+// read returns a key and its epoch. The caller clears the key.
 func (f folder) read(name string) (epoch uint64, secret []byte, err error) {
 	text, err := os.ReadFile(f.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,25 +62,47 @@ func (f folder) read(name string) (epoch uint64, secret []byte, err error) {
 	} else if err != nil {
 		return 0, nil, fmt.Errorf("read a key: %w", err)
 	}
-	words := strings.Fields(string(text))
-	if len(words) != 3 || words[0] != format {
+	defer func() { clear(text) }()
+	if isWrapped(text) {
+		if f.lock == nil {
+			return 0, nil, ErrLocked
+		}
+		if text, err = f.lock.unwrap(text); err != nil {
+			if none := (*age.NoIdentityMatchError)(nil); errors.As(err, &none) {
+				return 0, nil, ErrWrongLock
+			}
+			return 0, nil, fmt.Errorf("%w: %s", ErrDamage, name)
+		}
+	}
+	words := bytes.Fields(text)
+	if len(words) != 3 || string(words[0]) != format {
 		return 0, nil, fmt.Errorf("%w: %s", ErrDamage, name)
 	}
-	epoch, err = strconv.ParseUint(words[1], 10, 64)
+	epoch, err = strconv.ParseUint(string(words[1]), 10, 64)
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: %s", ErrDamage, name)
 	}
-	secret, err = base64.RawURLEncoding.DecodeString(words[2])
-	if err != nil || len(secret) != 32 {
+	secret = make([]byte, base64.RawURLEncoding.DecodedLen(len(words[2])))
+	n, err := base64.RawURLEncoding.Decode(secret, words[2])
+	if err != nil || n != 32 {
 		return 0, nil, fmt.Errorf("%w: %s", ErrDamage, name)
 	}
-	return epoch, secret, nil
+	return epoch, secret[:n], nil
 }
 
 // write makes a key file that is not there yet.
 func (f folder) write(name string, epoch uint64, secret []byte) error {
-	line := fmt.Sprintf("%s %d %s\n", format, epoch, base64.RawURLEncoding.EncodeToString(secret))
-	return f.put(name, []byte(line))
+	line := fmt.Appendf(make([]byte, 0, 128), "%s %d ", format, epoch) // with room, so that no copy stays behind
+	line = append(base64.RawURLEncoding.AppendEncode(line, secret), '\n')
+	defer clear(line)
+	if f.lock == nil {
+		return f.put(name, line)
+	}
+	wrapped, err := f.lock.wrap(line)
+	if err != nil {
+		return err
+	}
+	return f.put(name, wrapped)
 }
 
 // replace puts a new key in the place of an old one, which is then destroyed.
@@ -99,7 +131,7 @@ func (f folder) destroy(name string) error {
 
 // sweep ends what a crash in replace, destroy or write left half done.
 func (f folder) sweep() error {
-	files, err := os.ReadDir(string(f))
+	files, err := os.ReadDir(f.dir)
 	if err != nil {
 		return fmt.Errorf("list the keys: %w", err)
 	}
@@ -179,7 +211,7 @@ func (f folder) put(name string, text []byte) error {
 }
 
 func (f folder) sync() error {
-	dir, err := os.Open(string(f))
+	dir, err := os.Open(f.dir)
 	if err != nil {
 		return fmt.Errorf("sync the key folder: %w", err)
 	}
@@ -189,22 +221,46 @@ func (f folder) sync() error {
 	return nil
 }
 
-// sealEpochs lists the epochs that have a seal key, ascending.
-func (f folder) sealEpochs() ([]uint64, error) {
-	files, err := os.ReadDir(string(f))
+// keyFiles lists the files that hold a key, by name.
+func (f folder) keyFiles() ([]string, error) {
+	files, err := os.ReadDir(f.dir)
 	if err != nil {
 		return nil, fmt.Errorf("list the keys: %w", err)
 	}
-	var epochs []uint64
+	var names []string
 	for _, file := range files {
-		number, ok := strings.CutPrefix(file.Name(), sealPrefix)
-		if !ok {
-			continue
+		switch name := file.Name(); name {
+		case signFile, nextSignFile, rootFile, nextRootFile:
+			names = append(names, name)
+		default:
+			number, ok := strings.CutPrefix(name, sealPrefix)
+			if _, err := strconv.ParseUint(number, 10, 64); ok && err == nil {
+				names = append(names, name)
+			}
 		}
+	}
+	return names, nil
+}
+
+// sealEpochs lists the epochs that have a seal key, ascending.
+func (f folder) sealEpochs() ([]uint64, error) {
+	names, err := f.keyFiles()
+	if err != nil {
+		return nil, err
+	}
+	var epochs []uint64
+	for _, name := range names {
+		number, _ := strings.CutPrefix(name, sealPrefix)
 		if epoch, err := strconv.ParseUint(number, 10, 64); err == nil {
 			epochs = append(epochs, epoch)
 		}
 	}
 	slices.Sort(epochs)
 	return epochs, nil
+}
+
+// has says whether there is a file of that name.
+func (f folder) has(name string) bool {
+	_, err := os.Lstat(f.path(name))
+	return err == nil
 }

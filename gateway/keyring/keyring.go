@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ var (
 	ErrAhead  = errors.New("that epoch's key is not made yet")
 	ErrDamage = errors.New("a key file is damaged")
 	ErrPolicy = errors.New("these keys were made under other settings")
+	ErrClock  = errors.New("the clock has jumped ahead")
 )
 
 // ahead bounds how far beyond the current epoch a blinding key is derived, in
@@ -38,6 +40,10 @@ type Policy struct {
 	Calendar      pool.Calendar
 	BatchSize     int // entries in a batch
 	SlotsPerBatch int // entries of one mailbox in a batch
+
+	// Jump is how many epochs the clock may be ahead of what the ring expects. It
+	// is not published. 0 stands for 2.
+	Jump uint64
 }
 
 // A Ring is an opened set of keys. Its methods may be called from many
@@ -49,12 +55,20 @@ type Ring struct {
 	signer *note.Signer
 
 	mu        sync.Mutex
-	epoch     uint64 // the newest epoch that Advance has seen; it never falls
+	epoch     uint64 // the newest epoch seen, in this process or an earlier one; it never falls
+	clock     clock
 	rootEpoch uint64
 	root      blind.Root
-	blinds    map[uint64]*blind.Key // derived from root on demand
+	next      *nextRoot             // nil while root is the root of all epochs
+	blinds    map[uint64]*blind.Key // derived from a root on demand
 	seals     map[uint64]*token.SealKey
 	directory Directory
+}
+
+// A nextRoot takes the root's place in an epoch to come.
+type nextRoot struct {
+	epoch uint64
+	root  blind.Root
 }
 
 // notBegun is the epoch of a root that no epoch was derived from yet: the first
@@ -77,28 +91,44 @@ func Create(dir string) error {
 // Check says whether there are keys in dir: [ErrNoKeys] when there are none. It
 // changes nothing.
 func Check(dir string) error {
-	_, _, err := folder(dir).read(signFile)
+	_, secret, err := folder{dir: dir}.read(signFile)
+	clear(secret)
+	if errors.Is(err, ErrLocked) {
+		return nil
+	}
 	return err
 }
 
-// Open reads the keys in dir, and ends what a crash left half done. One process
-// at a time may have them open. It returns [ErrNoKeys] when there are none, and
-// [ErrDamage] when a file can't be read. Call [Ring.Advance] before use.
+// Open is [OpenLocked] for keys that are not wrapped.
 func Open(dir, domain string, policy Policy) (*Ring, error) {
-	f := folder(dir)
-	_, seed, err := f.read(signFile)
-	if err != nil {
+	return OpenLocked(dir, domain, policy, nil)
+}
+
+// OpenLocked reads the keys in dir, which l opens, and ends what a crash left
+// half done. A key that should be wrapped and is not, is wrapped now. One process
+// at a time may have them open. It returns [ErrNoKeys] when there are none,
+// [ErrDamage] when a file can't be read, [ErrLocked] without the lock that is
+// needed and [ErrWrongLock] with another one. Call [Ring.Advance] before use.
+func OpenLocked(dir, domain string, policy Policy, l *Lock) (*Ring, error) {
+	f := folder{dir: dir, lock: l}
+	if !f.has(signFile) {
+		return nil, ErrNoKeys
+	}
+	if _, secret, err := f.read(signFile); err != nil { // before anything is touched
 		return nil, err
+	} else {
+		clear(secret)
 	}
 	if err := f.sweep(); err != nil {
 		return nil, err
 	}
-	signer, err := note.NewSigner(domain, seed)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamage, err)
+	if l != nil {
+		if err := Wrap(dir, l); err != nil {
+			return nil, err
+		}
 	}
 	r := &Ring{
-		folder: f, domain: domain, policy: policy, signer: signer,
+		folder: f, domain: domain, policy: policy,
 		blinds: make(map[uint64]*blind.Key),
 		seals:  make(map[uint64]*token.SealKey),
 	}
@@ -109,15 +139,20 @@ func Open(dir, domain string, policy Policy) (*Ring, error) {
 }
 
 func (r *Ring) load() error {
-	epoch, secret, err := r.folder.read(rootFile)
-	if err != nil {
+	if err := r.loadSigner(); err != nil {
 		return err
 	}
-	root, err := blind.RootFromBytes(secret)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDamage, err)
+	var err error
+	if r.rootEpoch, r.root, err = r.loadRoot(rootFile); err != nil {
+		return err
 	}
-	r.root, r.rootEpoch, r.epoch = root, epoch, epoch
+	r.epoch = r.rootEpoch
+	if r.folder.has(nextRootFile) {
+		r.next = new(nextRoot)
+		if r.next.epoch, r.next.root, err = r.loadRoot(nextRootFile); err != nil {
+			return err
+		}
+	}
 	epochs, err := r.folder.sealEpochs()
 	if err != nil {
 		return err
@@ -128,30 +163,66 @@ func (r *Ring) load() error {
 			return err
 		}
 		key, err := token.SealKeyFromBytes(secret)
+		clear(secret)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrDamage, err)
 		}
 		r.seals[epoch] = key
+		// Each epoch's seal key is made in the epoch before: so the newest one
+		// tells the newest epoch that was seen.
+		r.epoch = max(r.epoch, epoch-min(epoch, 1))
 	}
+	r.clock.least = r.epoch
 	return r.loadDirectory()
+}
+
+func (r *Ring) loadRoot(name string) (uint64, blind.Root, error) {
+	epoch, secret, err := r.folder.read(name)
+	if err != nil {
+		return 0, blind.Root{}, err
+	}
+	defer clear(secret)
+	root, err := blind.RootFromBytes(secret)
+	if err != nil {
+		return 0, blind.Root{}, fmt.Errorf("%w: %w", ErrDamage, err)
+	}
+	return epoch, root, nil
 }
 
 // Advance makes the keys that the epoch of now and the next one need, and
 // destroys those that have had their time. A clock that goes back changes
-// nothing. It says whether the directory changed.
+// nothing. With a clock that has jumped ahead it changes nothing either, and
+// returns [ErrClock] ([Ring.Clock]). It says whether the directory changed.
 func (r *Ring) Advance(now time.Time) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.jumped(now); err != nil {
+		return false, err
+	}
+	return r.advance(now)
+}
+
+// Accept is Advance whatever the clock says, for an operator who knows that it is
+// right.
+func (r *Ring) Accept(now time.Time) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.clock.told = time.Time{}
+	return r.advance(now)
+}
+
+func (r *Ring) advance(now time.Time) (bool, error) {
+	r.clock.see(now)
 	r.epoch = max(r.epoch, r.policy.Calendar.Epoch(now))
 	if r.rootEpoch == notBegun {
-		if err := r.folder.replace(rootFile, r.epoch, r.root.Bytes()); err != nil {
+		if err := r.replaceRoot(r.epoch, r.root); err != nil {
 			return false, err
 		}
 		r.rootEpoch = r.epoch
 	}
-	for _, epoch := range []uint64{r.epoch, r.epoch + 1} {
+	for _, epoch := range r.minted() {
 		if r.seals[epoch] == nil {
-			if err := r.makeSeal(epoch); err != nil {
+			if err := r.makeSeal(epoch, r.folder.write); err != nil {
 				return false, err
 			}
 		}
@@ -165,7 +236,11 @@ func (r *Ring) Advance(now time.Time) (bool, error) {
 	return r.renewDirectory()
 }
 
-func (r *Ring) makeSeal(epoch uint64) error {
+// minted is the epochs whose seal keys new tokens may be made with.
+func (r *Ring) minted() [2]uint64 { return [2]uint64{r.epoch, r.epoch + 1} }
+
+// makeSeal makes an epoch's seal key and lets put file it.
+func (r *Ring) makeSeal(epoch uint64, put func(name string, epoch uint64, secret []byte) error) error {
 	key, err := token.NewSealKey()
 	if err != nil {
 		return err
@@ -174,7 +249,8 @@ func (r *Ring) makeSeal(epoch uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := r.folder.write(sealFile(epoch), epoch, secret); err != nil {
+	defer clear(secret)
+	if err := put(sealFile(epoch), epoch, secret); err != nil {
 		return err
 	}
 	r.seals[epoch] = key
@@ -199,16 +275,40 @@ func (r *Ring) ratchet(epoch uint64) error {
 	if epoch <= r.rootEpoch {
 		return nil
 	}
-	root := r.root
-	for range epoch - r.rootEpoch {
-		root = root.Next()
-	}
-	if err := r.folder.replace(rootFile, epoch, root.Bytes()); err != nil {
+	root := r.rootAt(epoch)
+	if err := r.replaceRoot(epoch, root); err != nil {
 		return err
 	}
+	r.root.Destroy()
 	r.root, r.rootEpoch = root, epoch
 	maps.DeleteFunc(r.blinds, func(e uint64, _ *blind.Key) bool { return e < epoch })
+	if r.next != nil && r.next.epoch <= epoch {
+		if err := r.folder.destroy(nextRootFile); err != nil {
+			return err
+		}
+		r.next.root.Destroy()
+		r.next = nil
+	}
+	// The keys that were dropped are in the libraries' hands and can't be
+	// overwritten from here. Collected now, they are erased where the program
+	// was built for that (package erase), and on their way to be used for
+	// something else where it was not.
+	runtime.GC()
 	return nil
+}
+
+func (r *Ring) replaceRoot(epoch uint64, root blind.Root) error {
+	secret := root.Bytes()
+	defer clear(secret)
+	return r.folder.replace(rootFile, epoch, secret)
+}
+
+// rootAt returns a copy of an epoch's root.
+func (r *Ring) rootAt(epoch uint64) blind.Root {
+	if r.next != nil && epoch >= r.next.epoch {
+		return r.next.root.Ahead(epoch - r.next.epoch)
+	}
+	return r.root.Ahead(epoch - r.rootEpoch)
 }
 
 // Blind returns the blinding key of an epoch. It returns [ErrGone] when that is
@@ -229,10 +329,8 @@ func (r *Ring) blind(epoch uint64) (*blind.Key, error) {
 	if key := r.blinds[epoch]; key != nil {
 		return key, nil
 	}
-	root := r.root
-	for range epoch - r.rootEpoch {
-		root = root.Next()
-	}
+	root := r.rootAt(epoch)
+	defer root.Destroy()
 	key, err := root.Key(r.domain)
 	if err != nil {
 		return nil, err
@@ -251,12 +349,17 @@ func (r *Ring) Seal(epoch uint64) (*token.SealKey, error) {
 	return nil, ErrGone
 }
 
-// Mint returns the epoch whose seal key new tokens are made with, and that
-// key's public half.
+// Mint returns the epoch whose seal key new tokens are made with, and that key's
+// public half: a zero one when the key is missing, which takes an old copy of the
+// keys and a clock that is not right.
 func (r *Ring) Mint() (uint64, token.SealPublic) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.epoch, r.seals[r.epoch].Public()
+	key := r.seals[r.epoch]
+	if key == nil {
+		return r.epoch, token.SealPublic{}
+	}
+	return r.epoch, key.Public()
 }
 
 // Honoured returns the oldest and the newest epoch whose tokens are honoured.

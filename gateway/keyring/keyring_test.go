@@ -24,7 +24,7 @@ var policy = Policy{
 		EpochLength: time.Hour, BatchInterval: time.Minute,
 		Retention: 2, TokenLife: 3,
 	},
-	BatchSize: 8, SlotsPerBatch: 4,
+	BatchSize: 8, SlotsPerBatch: 4, Jump: 99,
 }
 
 // at is a moment within epoch 1000 + e.

@@ -19,7 +19,7 @@ import (
 func BenchmarkMailbox_firstLook(b *testing.B) {
 	calendar := pool.Calendar{EpochLength: 168 * time.Hour, BatchInterval: 5 * time.Minute, Retention: 4, TokenLife: 12}
 	shape := batch.Shape{Calendar: calendar, Size: 8, Slots: 8, Backlog: 288, Posts: 1 << 20}
-	policy := keyring.Policy{Calendar: calendar, BatchSize: shape.Size, SlotsPerBatch: shape.Slots}
+	policy := keyring.Policy{Calendar: calendar, BatchSize: shape.Size, SlotsPerBatch: shape.Slots, Jump: 9}
 	dir := b.TempDir()
 	if err := keyring.Create(dir + "/keys"); err != nil {
 		b.Fatal(err)

@@ -52,7 +52,7 @@ var rooms = map[string][]string{
 	"gateway/batch":   {"github.com/rs/zerolog", "pool", "pool/article", "pool/control", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/mirror":  {"pool", "pool/article", "pool/entry", "crypto/..."},
 	"gateway/peer":    {"gateway/mirror", "gateway/nntp", "pool", "pool/article", "pool/control"},
-	"gateway/keyring": {"pool", "crypto/..."},
+	"gateway/keyring": {"pool", "crypto/...", "filippo.io/age"},
 	"gateway/pickup":  {"gateway/nntp", "pool", "crypto/..."},
 
 	"pool":         {},
@@ -72,8 +72,9 @@ var rooms = map[string][]string{
 	"crypto/identity": {
 		"golang.org/x/crypto/argon2", "github.com/ccojocar/zxcvbn-go", "github.com/sethvargo/go-diceware/diceware",
 	},
-	"crypto/blind":    {"crypto/identity", "github.com/cloudflare/circl"},
-	"crypto/token":    {"crypto/identity"},
+	"crypto/erase":    {},
+	"crypto/blind":    {"crypto/erase", "crypto/identity", "github.com/cloudflare/circl"},
+	"crypto/token":    {"crypto/erase", "crypto/identity"},
 	"crypto/contact":  {"crypto/identity", "crypto/token"},
 	"crypto/envelope": {"crypto/identity", "crypto/blind", "crypto/token"},
 	"crypto/note":     {"golang.org/x/mod/sumdb/note"},

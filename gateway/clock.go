@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/restante/restante/gateway/keyring"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/entry"
+)
+
+// advance brings the keys up to the clock. One that has jumped ahead is said in
+// the log, once until it is right again, and keeps everything as it is.
+func (g *Gateway) advance(now time.Time) error {
+	_, err := g.keys.Advance(now)
+	held := errors.Is(err, keyring.ErrClock)
+	if was := g.held.Swap(held); held && !was {
+		g.log.Error().Err(err).Msg("the clock has jumped ahead: no key is destroyed, no batch released and no deposit taken until it is right")
+	} else if was && !held {
+		g.log.Info().Msg("the clock is right again")
+	}
+	if err != nil {
+		return fmt.Errorf("advance the keys: %w", err)
+	}
+	_, newest := g.keys.Retained()
+	g.queue.NotBefore(g.calendar.FirstBatch(newest))
+	return nil
+}
+
+// Held says whether the clock has jumped ahead, so that no key is destroyed, no
+// batch released and no deposit taken.
+func (g *Gateway) Held() bool { return g.held.Load() }
+
+// Cosign takes signatures of witnesses on the current directory, which XKEYS
+// answers from then on. It returns [keyring.ErrOther] for anything else.
+func (g *Gateway) Cosign(signed []byte) error {
+	_, err := g.keys.Cosign(signed, g.witnesses...)
+	return err
+}
+
+// adopt has the keys go on from the directory that was published last, should
+// they be an older copy.
+func (g *Gateway) adopt(ctx context.Context) error {
+	signed, err := g.published(ctx)
+	if err != nil || signed == nil {
+		return err
+	}
+	older, err := g.keys.Adopt(signed)
+	if err != nil {
+		return fmt.Errorf("compare the keys with what was published: %w", err)
+	}
+	if older {
+		g.log.Warn().Msg("the keys are an older copy: the directory goes on from the one published last, and tokens made since that copy may be dead")
+	}
+	return nil
+}
+
+// published returns the newest directory in the store that can be read, or nil.
+func (g *Gateway) published(ctx context.Context) ([]byte, error) {
+	var numbers []pool.Number
+	err := g.store.Scan(ctx, keysGroup, pool.All, func(n pool.Number, _ []byte) bool {
+		numbers = append(numbers, n)
+		return true
+	})
+	if errors.Is(err, pool.ErrNoGroup) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	for _, n := range slices.Backward(numbers) {
+		stored, err := g.store.ByNumber(ctx, keysGroup, n)
+		if err == nil {
+			return entry.Signed(stored), nil
+		}
+		if !errors.Is(err, pool.ErrCorrupt) && !errors.Is(err, pool.ErrNotFound) {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
