@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -61,6 +62,7 @@ func check(conf Config, where map[string]unstable.Position) Problems {
 	}
 	c.tls(conf)
 	c.login(conf.Login)
+	c.keys(conf)
 	c.pool(conf.Pool)
 	c.limits(conf.Limits)
 	if wait := time.Duration(conf.Limits.Backlog) * time.Duration(conf.Pool.BatchInterval); wait > time.Duration(conf.Pool.EpochLength) {
@@ -108,6 +110,20 @@ func (c *checker) login(l Login) {
 	if !(l.MinBits >= 40 && l.MinBits <= 128) { // not a number is neither
 		c.say("login.min_bits", "%g is out of bounds: write a number of bits from 40 to 128", l.MinBits)
 	}
+}
+
+func (c *checker) keys(conf Config) {
+	k := conf.Keys
+	if k.PassphraseFile != "" && k.KeyFile != "" {
+		c.say("keys.key_file", "keys are wrapped under a passphrase or a key file: remove one of the two")
+	}
+	for _, f := range [][2]string{{"keys.passphrase_file", k.PassphraseFile}, {"keys.key_file", k.KeyFile}} {
+		inside, err := filepath.Rel(conf.Data, f[1])
+		if f[1] != "" && err == nil && filepath.IsLocal(inside) {
+			c.say(f[0], "lies in the folder of the keys that it is to protect: put it elsewhere")
+		}
+	}
+	c.between("keys.clock_jump", k.ClockJump, 1, 127)
 }
 
 func (c *checker) pool(p Pool) {

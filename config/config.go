@@ -24,6 +24,7 @@ type Config struct {
 	Listen Listen  `toml:"listen"`
 	TLS    TLS     `toml:"tls"`
 	Login  Login   `toml:"login"`
+	Keys   Keys    `toml:"keys"`
 	Pool   Pool    `toml:"pool"`
 	Limits Limits  `toml:"limits"`
 	Expire Expire  `toml:"expire"`
@@ -73,6 +74,14 @@ func (t TLS) On() bool { return t.ACME || t.Certificate != "" }
 type Login struct {
 	Plaintext string  `toml:"plaintext"` // where AUTHINFO is allowed without TLS: never, loopback or always; "loopback"
 	MinBits   float64 `toml:"min_bits"`  // weakest passphrase taken, in bits as zxcvbn estimates them; 70
+}
+
+// Keys is what opens the gateway's keys, where they are wrapped, and how far the
+// clock is believed. A passphrase may also be typed in, or come from systemd.
+type Keys struct {
+	PassphraseFile string `toml:"passphrase_file"` // file with the passphrase, relative to the configuration; ""
+	KeyFile        string `toml:"key_file"`        // file with a secret key of age, relative to the configuration; ""
+	ClockJump      int    `toml:"clock_jump"`      // epochs that the clock may jump ahead before keys are held; 2
 }
 
 // Pool is the public message pool. Its values are published, and must not
@@ -221,6 +230,7 @@ func Default(domain string) Config {
 		TLS:    TLS{ACMEListen: ":443"},
 		Mirror: Mirror{Unknown: "refuse", Every: Duration(time.Minute)},
 		Login:  Login{Plaintext: "loopback", MinBits: 70},
+		Keys:   Keys{ClockJump: 2},
 		Pool: Pool{
 			Group:         "restante.pool",
 			EpochLength:   Duration(168 * time.Hour),
@@ -265,7 +275,7 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	names := []*string{&c.Data, &c.TLS.Certificate, &c.TLS.Key}
+	names := []*string{&c.Data, &c.TLS.Certificate, &c.TLS.Key, &c.Keys.PassphraseFile, &c.Keys.KeyFile}
 	for i := range c.Peers {
 		names = append(names, &c.Peers[i].Password)
 		if feed := c.Peers[i].Feed; feed != nil {

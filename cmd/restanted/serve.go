@@ -24,7 +24,9 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run a gateway",
 		Long: `serve runs the gateway of a configuration until it is told to stop (Ctrl-C or
-SIGTERM). On SIGHUP it reads the configuration and the certificate again; what
+SIGTERM). Where the keys are wrapped under a passphrase it takes that from
+keys.passphrase_file, from the systemd credential "restanted-passphrase", or asks
+for it on the terminal. On SIGHUP it reads the configuration and the certificate again; what
 needs a restart instead is said in the log. It logs to standard error, one line
 of JSON an event, and never a name, an address or a Message-ID.`,
 		Example: "  restanted serve --config restanted.toml",
@@ -45,6 +47,14 @@ of JSON an event, and never a name, an address or a Message-ID.`,
 		if err != nil {
 			return err
 		}
+		lock, err := unlock(c, conf)
+		if err != nil {
+			return err
+		}
+		if lock == nil && conf.Keys.PassphraseFile+conf.Keys.KeyFile != "" {
+			log.Warn().Msg("the configuration names what opens the keys, and they are not wrapped: see restanted keys wrap")
+		}
+		s.KeyLock = lock
 		hup := make(chan os.Signal, 1)
 		signal.Notify(hup, syscall.SIGHUP)
 		defer signal.Stop(hup)
