@@ -29,7 +29,7 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 	})
 }
 
-func newSettings(t *testing.T) Settings {
+func newSettings(t testing.TB) Settings {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
 	if err := keyring.Create(KeyDir(data)); err != nil {

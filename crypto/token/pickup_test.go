@@ -3,6 +3,7 @@ package token_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/restante/restante/crypto/identity"
@@ -53,5 +54,27 @@ func TestSealID_refusesNothings(t *testing.T) {
 	}
 	if _, err := (token.SealPublic{}).SealID(identity.NewSeed().Mailbox(0).ID()); !errors.Is(err, token.ErrSealKey) {
 		t.Errorf("the zero key: %v", err)
+	}
+}
+
+// An encapsulated key of low order makes a shared secret of zeros, which RFC 9180,
+// Section 7.1.4 has refused: anybody could have sealed to it.
+func TestOpenID_refusesPointsOfLowOrder(t *testing.T) {
+	key := newKey(t)
+	for name, point := range map[string]string{
+		"0":       strings.Repeat("\x00", 32),
+		"1":       "\x01" + strings.Repeat("\x00", 31),
+		"order 8": "\xe0\xeb\x7a\x7c\x3b\x41\xb8\xae\x16\x56\xe3\xfa\xf1\x9f\xc4\x6a\xda\x09\x8d\xeb\x9c\x32\xb1\xfd\x86\x62\x05\x16\x5f\x49\xb8\x00",
+		"p - 1":   "\xec" + strings.Repeat("\xff", 30) + "\x7f",
+		"p":       "\xed" + strings.Repeat("\xff", 30) + "\x7f",
+		"p + 1":   "\xee" + strings.Repeat("\xff", 30) + "\x7f",
+	} {
+		sealed := append([]byte(point), make([]byte, token.PickupSize-32)...)
+		if _, err := key.OpenID(sealed); !errors.Is(err, token.ErrForged) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := token.ParseSealPublic([]byte(point)); !errors.Is(err, token.ErrSealKey) {
+			t.Errorf("%s is taken for a seal key: %v", name, err)
+		}
 	}
 }
