@@ -61,6 +61,7 @@ func check(conf Config, where map[string]unstable.Position) Problems {
 		c.say("listen.nntp", `not an address with a port: write one like "127.0.0.1:1119" or "[::1]:1119"`)
 	}
 	c.tls(conf)
+	c.admin(conf.Admin)
 	c.login(conf.Login)
 	c.keys(conf)
 	c.pool(conf.Pool)
@@ -98,6 +99,25 @@ func (c *checker) tls(conf Config) {
 	}
 	if u, err := url.Parse(t.ACMEDirectory); t.ACMEDirectory != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
 		c.say("tls.acme_directory", `not an address: write one like "https://acme.example.org/directory", or "" for Let's Encrypt`)
+	}
+}
+
+func (c *checker) admin(a Admin) {
+	if a.Listen == "" {
+		return
+	}
+	host, _, err := net.SplitHostPort(a.Listen)
+	if err != nil {
+		c.say("admin.listen", `not an address with a port: write one like "127.0.0.1:1190", or "" for none`)
+		return
+	}
+	address, err := netip.ParseAddr(host)
+	switch {
+	case host == "localhost":
+	case host != "" && err != nil:
+		c.say("admin.listen", `not an IP address: write one like "127.0.0.1:1190"; names may lead elsewhere`)
+	case !address.IsLoopback() && !a.Remote:
+		c.say("admin.listen", `other machines reach that address, and nobody is asked for a password: write "127.0.0.1:1190", or remote = true if you guard it otherwise`)
 	}
 }
 

@@ -28,6 +28,7 @@ type Config struct {
 	Pool   Pool    `toml:"pool"`
 	Limits Limits  `toml:"limits"`
 	Expire Expire  `toml:"expire"`
+	Admin  Admin   `toml:"admin"`
 	Groups []Group `toml:"group" reload:"yes"`
 
 	Distributions []Distribution `toml:"distribution"`
@@ -54,6 +55,12 @@ type Gateway struct {
 type Listen struct {
 	NNTP  string `toml:"nntp"`  // host:port for NNTP that starts without TLS; "127.0.0.1:1119"
 	NNTPS string `toml:"nntps"` // host:port for NNTP over TLS from the first octet on; "", which is off
+}
+
+// Admin is the operator's view, over HTTP.
+type Admin struct {
+	Listen string `toml:"listen"` // host:port that it is served on; "", which is off
+	Remote bool   `toml:"remote"` // whether listen may be an address that other machines reach; false
 }
 
 // TLS is where the certificate comes from: from two files, or from a certificate

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,8 @@ type Admission struct {
 // conns is the connections being served. What it knows of an address it forgets
 // with its last connection.
 type conns struct {
+	turned atomic.Uint64 // connections that were one too many
+
 	mu    sync.Mutex
 	admit Admission
 	held  map[net.Conn]netip.Prefix // the zero Prefix where the address does not count
@@ -58,6 +61,14 @@ func (c *conns) count() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.held)
+}
+
+// tenths says how many connections there are, in tenths of the limit, rounded
+// down: so that one more does not show.
+func (c *conns) tenths() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return float64(len(c.held) * 10 / max(c.admit.Connections, 10))
 }
 
 func (c *conns) remove(conn net.Conn) {

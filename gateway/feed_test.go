@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,7 +43,7 @@ func feedServer(t testing.TB) (*disk.Store, func() net.Conn) {
 		Peers: []peer.Peer{{Name: "a", Path: "a.example", Addresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Groups: every}},
 	})
 	server := session.New(session.Options{
-		Store: store, Office: front{faults: new(atomic.Int64), Office: new(office.Office)}, Feeds: feeds{desk}, Name: "gw.example", Version: "1",
+		Store: store, Office: front{fault: func() {}, Office: new(office.Office)}, Feeds: feeds{desk}, Name: "gw.example", Version: "1",
 		MaxArticle: 1 << 20, Limits: session.Limits{Idle: time.Minute}, Logger: zerolog.Nop(),
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

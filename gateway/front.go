@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/restante/restante/crypto/blind"
@@ -18,8 +17,8 @@ import (
 
 // A front is the office as a session sees it.
 type front struct {
-	faults *atomic.Int64 // posts refused for a fault of ours
-	keys   *keyring.Ring
+	fault func() // told of each post refused for a fault of ours
+	keys  *keyring.Ring
 	*office.Office
 }
 
@@ -47,7 +46,7 @@ func (f front) Submit(ctx context.Context, text []byte, from session.Mailbox) (p
 	id, err := f.Office.Submit(ctx, text, m)
 	var refusal *pool.Refusal
 	if err != nil && !errors.As(err, &refusal) {
-		f.faults.Add(1)
+		f.fault()
 	}
 	return id, err
 }

@@ -104,8 +104,15 @@ type Gateway struct {
 	held      atomic.Bool // the clock has jumped ahead
 
 	refusedPosts atomic.Int64  // since the last round, for a fault of ours
+	refusedAt    atomic.Int64  // when the latest of them was, in seconds since 1970
 	certs        *certs.Source // nil without TLS
 	conns        *conns
+
+	watch     net.Listener       // of the operator's view; nil for none
+	version   string             // told to the operator
+	health    func() disk.Health // of the store
+	reserve   uint64             // octets of the disk that stay free
+	queueSize int                // entries that the queue can hold
 
 	domain   string
 	calendar pool.Calendar
@@ -126,6 +133,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g := &Gateway{
 		domain: s.Domain, calendar: s.Batches.Calendar, witnesses: s.Witnesses,
 		conns: newConns(s.Admission), log: s.Logger, keepChanged: make(chan struct{}, 1),
+		version: s.Version, reserve: s.DiskReserve, queueSize: s.Batches.Backlog * s.Batches.Size,
 	}
 	defer func() {
 		if err != nil {
@@ -140,7 +148,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
-	g.store = store
+	g.store, g.health = store, store.Health
 	if g.keys, err = keyring.OpenLocked(KeyDir(s.Data), s.Domain, s.KeyPolicy(), s.KeyLock); err != nil {
 		return nil, fmt.Errorf("open the keys: %w", err)
 	}
@@ -173,7 +181,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g.office = g.newOffice(s)
 	g.feeds = feed.New(filepath.Join(s.Data, "feeds"), g.store, s.Feeds, s.Logger)
 	options := session.Options{
-		Store: g.store, Office: front{&g.refusedPosts, g.keys, g.office}, Pickup: window{g.keys, g.office},
+		Store: g.store, Office: front{g.noteFault, g.keys, g.office}, Pickup: window{g.keys, g.office},
 		Name: s.Domain, Version: s.Version,
 		Posting: true, MayLogin: s.MayLogin, Lists: s.lists(),
 		MaxArticle: s.MaxArticle, Limits: s.Limits,

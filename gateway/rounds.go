@@ -88,3 +88,9 @@ func (g *Gateway) publish(ctx context.Context, now time.Time) error {
 	}
 	return nil
 }
+
+// noteFault notes that a post was refused for a fault of ours.
+func (g *Gateway) noteFault() {
+	g.refusedPosts.Add(1)
+	g.refusedAt.Store(time.Now().Unix())
+}

@@ -29,6 +29,9 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener, secure ...net.
 	for _, l := range secure {
 		group.Go(func() error { return g.listen(ctx, l, g.sessions.ServeTLS, g.shut) })
 	}
+	if g.watch != nil {
+		group.Go(func() error { return g.view(ctx) })
+	}
 	if g.certs != nil {
 		group.Go(func() error { return g.certs.Run(ctx) })
 	}
@@ -62,6 +65,7 @@ func (g *Gateway) listen(ctx context.Context, listener net.Listener, serve func(
 			continue
 		}
 		if !g.conns.add(conn) {
+			g.conns.turned.Add(1)
 			refuse(conn)
 			continue
 		}

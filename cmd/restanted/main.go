@@ -39,7 +39,7 @@ Start with "restanted demo", which needs nothing set up.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(demoCommand(), initCommand(), checkCommand(), serveCommand(), passphraseCommand(), cancelCommand(), exportCommand(), importCommand(), keysCommand())
+	root.AddCommand(demoCommand(), initCommand(), checkCommand(), serveCommand(), passphraseCommand(), cancelCommand(), exportCommand(), importCommand(), keysCommand(), statusCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

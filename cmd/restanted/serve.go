@@ -76,10 +76,11 @@ func logger(w io.Writer, level string) (zerolog.Logger, error) {
 type addresses struct {
 	plain  string
 	secure []string // with TLS from the first octet on
+	admin  string   // the operator's view; "" for none
 }
 
 func addressesOf(c config.Config) addresses {
-	a := addresses{plain: c.Listen.NNTP}
+	a := addresses{plain: c.Listen.NNTP, admin: c.Admin.Listen}
 	if c.Listen.NNTPS != "" {
 		a.secure = append(a.secure, c.Listen.NNTPS)
 	}
@@ -89,21 +90,36 @@ func addressesOf(c config.Config) addresses {
 	return a
 }
 
+// listeners is all that a gateway listens on.
+type listeners struct {
+	plain  net.Listener
+	secure []net.Listener
+	admin  net.Listener // nil for none
+}
+
 // listen opens every address, or none.
-func (a addresses) listen(ctx context.Context) (plain net.Listener, secure []net.Listener, err error) {
+func (a addresses) listen(ctx context.Context) (listeners, error) {
+	all := append([]string{a.plain}, a.secure...)
+	if a.admin != "" {
+		all = append(all, a.admin)
+	}
 	var listen net.ListenConfig
 	var open []net.Listener
-	for _, address := range append([]string{a.plain}, a.secure...) {
+	for _, address := range all {
 		l, err := listen.Listen(ctx, "tcp", address)
 		if err != nil {
 			for _, l := range open {
 				err = errors.Join(err, l.Close())
 			}
-			return nil, nil, fmt.Errorf("listen: %w", err)
+			return listeners{}, fmt.Errorf("listen: %w", err)
 		}
 		open = append(open, l)
 	}
-	return open[0], open[1:], nil
+	out := listeners{plain: open[0], secure: open[1 : 1+len(a.secure)]}
+	if a.admin != "" {
+		out.admin = open[len(open)-1]
+	}
+	return out, nil
 }
 
 // serve runs a gateway until ctx ends. It calls ready with the plain listener's
@@ -116,15 +132,16 @@ func serve(ctx context.Context, at addresses, s gateway.Settings, again *reloade
 		return err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	plain, secure, err := at.listen(ctx)
+	on, err := at.listen(ctx)
 	if err != nil {
 		return err
 	}
+	g.Watch(on.admin)
 	defer again.watch(ctx, g)()
 	s.Logger.Info().Dur("batch_interval", s.Batches.Calendar.BatchInterval).Int("batch_size", s.Batches.Size).Msg("gateway serves")
 	started := time.Now()
-	ready(plain.Addr())
-	err = g.Run(ctx, plain, secure...)
+	ready(on.plain.Addr())
+	err = g.Run(ctx, on.plain, on.secure...)
 	s.Logger.Info().Dur("up", time.Since(started)).Msg("gateway stopped")
 	return err
 }

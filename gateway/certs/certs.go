@@ -96,6 +96,15 @@ func (s *Source) Reload(certificate, key string) error {
 // Ready says whether there is a certificate.
 func (s *Source) Ready() bool { return s.current.Load() != nil }
 
+// Expires returns when the certificate ends, or the zero time when there is none.
+func (s *Source) Expires() time.Time {
+	pair := s.current.Load()
+	if pair == nil {
+		return time.Time{}
+	}
+	return pair.Leaf.NotAfter
+}
+
 // Check returns [ErrExpired] or [ErrOtherName] where newsreaders will not take
 // the certificate. It is shown all the same.
 func (s *Source) Check(now time.Time) error {

@@ -82,6 +82,15 @@ func refuseField(name, what string) error {
 	return &pool.Refusal{Sentence: "The header field " + name + " " + what, Cause: Field}
 }
 
+// Reasons returns the names of all reasons.
+func Reasons() []string {
+	out := make([]string, reasons)
+	for r := range reasons {
+		out[r] = r.String()
+	}
+	return out
+}
+
 // ReasonOf is the name of a refusal's reason.
 func ReasonOf(refusal error) string {
 	reason, _ := reasonOf(refusal)

@@ -18,7 +18,7 @@ const module = "github.com/restante/restante/"
 // named by the start of their path.
 var rooms = map[string][]string{
 	"cmd/restanted": {
-		"config", "gateway", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer",
+		"config", "gateway", "gateway/admin", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer",
 		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
@@ -35,6 +35,7 @@ var rooms = map[string][]string{
 		"gateway/...", "pool", "pool/...", "crypto/...",
 		"github.com/rs/zerolog", "golang.org/x/sync/errgroup",
 	},
+	"gateway/admin":  {"github.com/prometheus/client_golang/prometheus"},
 	"gateway/nntp":   {"pool"},
 	"gateway/remote": {"gateway/nntp"},
 	"gateway/pull":   {"gateway/nntp", "gateway/remote", "pool"},
