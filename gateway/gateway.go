@@ -19,6 +19,7 @@ import (
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/certs"
 	"github.com/restante/restante/gateway/feed"
+	"github.com/restante/restante/gateway/intake"
 	"github.com/restante/restante/gateway/keyring"
 	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/office"
@@ -96,6 +97,7 @@ type Gateway struct {
 	peers    *peer.Desk
 	feeds    *feed.Feeds
 	mirror   *mirroring
+	intake   *intake.Desk
 
 	keep        atomic.Pointer[map[pool.Group]Keep]
 	keepChanged chan struct{} // keep was changed
@@ -178,7 +180,13 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Own: []pool.Group{office.Reply, office.Inbox, office.Sent}, Gateways: policy,
 	})
 	g.mirror = newMirroring(policy, g.store, g.peers, s)
-	g.office = g.newOffice(s)
+	g.office = g.newOffice(s, policy.Book)
+	if g.intake, err = intake.Open(intake.Options{
+		Domain: s.Domain, Dir: filepath.Join(s.Data, "submissions"), Keys: g.keys, Store: g.store,
+		Office: g.office, Most: s.MaxArticle, Log: s.Logger,
+	}); err != nil {
+		return nil, err
+	}
 	g.feeds = feed.New(filepath.Join(s.Data, "feeds"), g.store, s.Feeds, s.Logger)
 	options := session.Options{
 		Store: g.store, Office: front{g.noteFault, g.keys, g.office}, Pickup: window{g.keys, g.office},
@@ -200,12 +208,12 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	return g, nil
 }
 
-func (g *Gateway) newOffice(s Settings) *office.Office {
+func (g *Gateway) newOffice(s Settings, away office.Away) *office.Office {
 	return office.New(office.Options{
 		Domain: s.Domain, Group: s.PoolGroup, Calendar: s.Batches.Calendar, Slots: s.Batches.Slots,
 		Keys: g.keys, Queue: g.queue, Store: g.store,
 		MaxArticle: s.MaxArticle, MinBits: s.MinBits, Logins: s.Logins, LoginWait: s.LoginWait, Pickups: s.Pickups,
-		Moderators: s.Moderators,
+		Moderators: s.Moderators, Away: away,
 	})
 }
 
@@ -267,6 +275,9 @@ func (g *Gateway) samePool(ctx context.Context, name pool.Group) error {
 // Close closes what Open opened.
 func (g *Gateway) Close() error {
 	var errs []error
+	if g.intake != nil {
+		errs = append(errs, g.intake.Close())
+	}
 	if g.queue != nil {
 		errs = append(errs, g.queue.Close())
 	}

@@ -24,6 +24,7 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener, secure ...net.
 	group.Go(func() error { return g.expiry(ctx) })
 	group.Go(func() error { return g.feeds.Run(ctx) })
 	group.Go(func() error { return g.mirror.run(ctx) })
+	group.Go(func() error { return g.intake.Run(ctx) })
 	group.Go(func() error { newCaretaker(g.sessionCounts).run(ctx); return nil })
 	group.Go(func() error { return g.listen(ctx, listener, g.sessions.Serve, g.turnAway) })
 	for _, l := range secure {

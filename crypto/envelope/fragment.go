@@ -21,6 +21,13 @@ var (
 // least, be the content empty. The fragments share content's memory. It
 // returns ErrTooLong beyond MaxMessage, and ErrFragment for an unknown kind.
 func Split(kind Kind, content []byte) ([]Fragment, error) {
+	return SplitAs(kind, newHandle(), content)
+}
+
+// SplitAs is [Split] under a handle of the caller's, which must be random to
+// everybody else: for a message that may have to be sealed a second time and
+// must not be taken for another one.
+func SplitAs(kind Kind, handle [handleSize]byte, content []byte) ([]Fragment, error) {
 	if kind > KindNotice {
 		return nil, ErrFragment
 	}
@@ -28,7 +35,6 @@ func Split(kind Kind, content []byte) ([]Fragment, error) {
 	if err != nil {
 		return nil, err
 	}
-	handle := newHandle()
 	out := make([]Fragment, count)
 	for i := range out {
 		n := min(len(content), MaxContent)

@@ -217,7 +217,7 @@ func (r *Releaser) place(ctx context.Context, a *article.Article, batch uint64) 
 		return nil, 0, err
 	}
 	for _, g := range named {
-		if g == r.Group || g == Manifest {
+		if g == r.Group || g == Manifest || g == entry.Submit {
 			epoch = r.Queue.shape.Calendar.EpochOf(batch)
 		}
 		if _, err := r.Store.Group(ctx, g); err == nil {

@@ -25,6 +25,7 @@ type Mailbox struct {
 	mu      sync.Mutex
 	scanned uint64 // last batch looked through
 	partial map[[handleSize]byte]*message
+	whole   map[[handleSize]byte]bool // a message that was sealed twice is shown once
 	folders map[pool.Group][]*message // whole messages, by ascending number
 	ids     map[pool.MessageID]*message
 }
@@ -54,6 +55,7 @@ func newMailbox(o *Office, box *identity.Mailbox) *Mailbox {
 		box:     box,
 		blind:   o.blinder(box.ID()),
 		partial: make(map[[handleSize]byte]*message),
+		whole:   make(map[[handleSize]byte]bool),
 		folders: map[pool.Group][]*message{Inbox: nil, Sent: nil},
 		ids:     make(map[pool.MessageID]*message),
 	}
@@ -86,6 +88,9 @@ func (m *Mailbox) take(ctx context.Context, p part) error {
 	if err != nil || fragment.Kind == envelope.KindCover {
 		return nil //nolint:nilerr // whoever made an entry that does not open, it is nobody's mail
 	}
+	if m.whole[fragment.Handle] {
+		return nil
+	}
 	msg := m.partial[fragment.Handle]
 	if msg == nil {
 		msg = &message{kind: fragment.Kind, parts: make([]part, fragment.Count), lacking: int(fragment.Count)}
@@ -101,6 +106,7 @@ func (m *Mailbox) take(ctx context.Context, p part) error {
 		return nil
 	}
 	delete(m.partial, fragment.Handle)
+	m.whole[fragment.Handle] = true
 	return m.complete(ctx, msg)
 }
 

@@ -63,6 +63,8 @@ type Options struct {
 	// group: a token as a message-id, or a mail address. SetModerators changes
 	// them.
 	Moderators map[pool.Group]string
+
+	Away Away // nil: no other gateway is known
 }
 
 // An Office serves all sessions of a gateway.

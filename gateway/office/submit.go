@@ -15,6 +15,7 @@ import (
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/entry"
 )
 
 // Submit takes a posted article (lines ended by CRLF, not dot-stuffed), from a
@@ -80,7 +81,9 @@ func isPrivate(g pool.Group) bool {
 // deliver seals a private message for the mailbox of the token it answers.
 func (o *Office) deliver(ctx context.Context, post *article.Article, from *Mailbox) (pool.MessageID, error) {
 	to, destination, err := o.destination(post)
-	if err != nil {
+	if away, ok := errors.AsType[foreign](err); ok {
+		return o.sendAway(ctx, post, destination, away.domain, from)
+	} else if err != nil {
 		return "", err
 	}
 	id, err := o.messageID(from)
@@ -105,6 +108,12 @@ func (o *Office) deliver(ctx context.Context, post *article.Article, from *Mailb
 // publish lets a public post leave with the next batch, or brings it to the
 // moderator who is to see it first.
 func (o *Office) publish(ctx context.Context, post *article.Article, groups []pool.Group, from *Mailbox) (pool.MessageID, error) {
+	if slices.Contains(groups, entry.Submit) {
+		if len(groups) > 1 {
+			return "", ErrMixed
+		}
+		return o.relay(ctx, post)
+	}
 	moderated, err := o.carried(ctx, groups)
 	if err != nil {
 		return "", err
@@ -232,11 +241,19 @@ func (o *Office) destination(post *article.Article) (recipient, pool.MessageID, 
 	case err != nil:
 		return recipient{}, "", ErrNotToken
 	case !strings.EqualFold(domain, o.Domain):
-		return recipient{}, "", ErrForeign
+		return recipient{}, answered, foreign{strings.ToLower(domain)}
 	}
 	to, err := o.open(t)
 	return to, answered, err
 }
+
+// foreign is a token of another gateway.
+type foreign struct{ domain string }
+
+func (foreign) Error() string { return ErrForeign.Error() }
+
+// Unwrap returns [ErrForeign].
+func (foreign) Unwrap() error { return ErrForeign }
 
 func (o *Office) open(t token.Token) (recipient, error) {
 	epoch, err := t.Epoch(o.Keys.Honoured())
@@ -269,6 +286,7 @@ type deposit struct {
 	office   *Office
 	booking  *batch.Booking
 	payloads [][]byte
+	handle   *[handleSize]byte // of the message's fragments; nil: a random one
 }
 
 func (o *Office) deposit() *deposit { return &deposit{office: o, booking: o.Queue.Begin()} }
@@ -276,6 +294,9 @@ func (o *Office) deposit() *deposit { return &deposit{office: o, booking: o.Queu
 // seal books the entries that a content takes, and seals it for a mailbox.
 func (d *deposit) seal(kind envelope.Kind, content []byte, to recipient) error {
 	fragments, err := envelope.Split(kind, content)
+	if d.handle != nil && err == nil {
+		fragments, err = envelope.SplitAs(kind, *d.handle, content)
+	}
 	if err != nil {
 		return ErrTooLarge
 	}

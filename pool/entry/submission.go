@@ -61,19 +61,28 @@ func (s *Submission) article(id []byte, date time.Time) (*article.Article, error
 	})
 }
 
+// ReadSubmission reads what somebody posts as a submission: of its header only
+// Restante-To counts, since newsreaders add to it. It returns [ErrSubmission].
+func ReadSubmission(a *article.Article) (*Submission, error) {
+	domain, number, ok := strings.Cut(a.Get(toField), " ")
+	epoch, err := strconv.ParseUint(number, 10, 32)
+	payload, errPayload := decode(a.Body())
+	if !ok || err != nil || errPayload != nil || domain == "" {
+		return nil, ErrSubmission
+	}
+	return &Submission{To: domain, Epoch: epoch, Payload: payload}, nil
+}
+
 // ParseSubmission reads a submission. It returns [ErrSubmission] for anything
 // that [Submission.Article] would not make, but for Path and Xref. Whether it
 // opens shows only at its gateway.
 func ParseSubmission(a *article.Article) (*Submission, error) {
-	domain, number, ok := strings.Cut(a.Get(toField), " ")
-	epoch, err := strconv.ParseUint(number, 10, 32)
+	s, err := ReadSubmission(a)
 	id, errID := base64.RawURLEncoding.Strict().DecodeString(strings.TrimSuffix(strings.TrimPrefix(a.Get("Message-ID"), "<"), "@"+nowhere+">"))
 	date, errDate := article.ParseDate(a.Get("Date"))
-	payload, errPayload := decode(a.Body())
-	if !ok || err != nil || errID != nil || errDate != nil || errPayload != nil || domain == "" || len(id) != idSize {
+	if err != nil || errID != nil || errDate != nil || len(id) != idSize {
 		return nil, ErrSubmission
 	}
-	s := &Submission{To: domain, Epoch: epoch, Payload: payload}
 	want, err := s.article(id, date)
 	if err != nil || !alike(a, want) {
 		return nil, ErrSubmission

@@ -52,6 +52,7 @@ var rooms = map[string][]string{
 	"gateway/office":  {"gateway/batch", "pool", "pool/article", "pool/control", "pool/entry", "crypto/..."},
 	"gateway/batch":   {"github.com/rs/zerolog", "pool", "pool/article", "pool/control", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/mirror":  {"pool", "pool/article", "pool/entry", "crypto/..."},
+	"gateway/intake":  {"github.com/rs/zerolog", "pool", "pool/article", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/peer":    {"gateway/mirror", "gateway/nntp", "pool", "pool/article", "pool/control"},
 	"gateway/keyring": {"pool", "crypto/...", "filippo.io/age"},
 	"gateway/pickup":  {"gateway/nntp", "pool", "crypto/..."},

@@ -26,20 +26,31 @@ func gateway(t *testing.T, domain string, more ...harness.Setting) *harness.Gate
 	}, more...)...)
 }
 
-// from is a peer that may feed, and is read from.
-func from(domain string, g *harness.Gateway, read string) harness.Setting {
-	return harness.Setting{Key: "[[peer]]", Value: fmt.Sprintf(
-		"name = %q\naddresses = [\"127.0.0.1\"]\n[peer.read]\naddress = %q\nsecurity = \"none\"\n%s", domain, g.Address, read)}
+// A link says how one gateway deals with another.
+type link struct {
+	domain string
+	to     *harness.Gateway
+	feeds  bool   // it is fed
+	reads  bool   // it is read from
+	read   string // more lines for how it is
 }
 
-// feed lets one gateway feed another from now on, without a restart.
-func feed(t *testing.T, g *harness.Gateway, domain string, to *harness.Gateway) {
+// connect tells a running gateway of the others, all of which may feed it.
+func connect(t *testing.T, g *harness.Gateway, links ...link) {
 	t.Helper()
 	text, err := os.ReadFile(g.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = fmt.Appendf(text, "\n[[peer]]\nname = %q\n[peer.feed]\naddress = %q\nsecurity = \"none\"\nbackfill = true\n", domain, to.Address)
+	for _, l := range links {
+		text = fmt.Appendf(text, "\n[[peer]]\nname = %q\naddresses = [\"127.0.0.1\"]\n", l.domain)
+		if l.feeds {
+			text = fmt.Appendf(text, "[peer.feed]\naddress = %q\nsecurity = \"none\"\nbackfill = true\n", l.to.Address)
+		}
+		if l.reads {
+			text = fmt.Appendf(text, "[peer.read]\naddress = %q\nsecurity = \"none\"\n%s", l.to.Address, l.read)
+		}
+	}
 	if err := os.WriteFile(g.Config, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +102,9 @@ func follows(t *testing.T, mirror, g *harness.Gateway, domain string, least int)
 
 func TestMirror_takesAFeedAndMendsItself(t *testing.T) {
 	a := gateway(t, "a.example")
-	b := gateway(t, "b.example", from("a.example", a, ""))
-	feed(t, a, "b.example", b)
+	b := gateway(t, "b.example")
+	connect(t, b, link{domain: "a.example", to: a, reads: true})
+	connect(t, a, link{domain: "b.example", to: b, feeds: true})
 	time.Sleep(3 * time.Second) // some batches leave
 	follows(t, b, a, "a.example", 10)
 
@@ -109,7 +121,8 @@ func TestMirror_takesAFeedAndMendsItself(t *testing.T) {
 
 func TestMirror_pullsWithoutAFeed(t *testing.T) {
 	a := gateway(t, "a.example")
-	b := gateway(t, "b.example", from("a.example", a, "pull = \"restante.*\"\nevery = \"1s\"\n"))
+	b := gateway(t, "b.example")
+	connect(t, b, link{domain: "a.example", to: a, reads: true, read: "pull = \"restante.*\"\nevery = \"1s\"\n"})
 	time.Sleep(3 * time.Second)
 	follows(t, b, a, "a.example", 10)
 }
