@@ -258,6 +258,9 @@ func (r *replay) peek() error {
 }
 
 func (r *replay) visit(offset int64, payload []byte) error {
+	if isVoid(payload) {
+		return nil
+	}
 	a, withdrawn, err := parseAny(payload)
 	if errors.Is(err, pool.ErrCorrupt) {
 		r.bad++

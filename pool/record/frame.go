@@ -134,6 +134,12 @@ func NewReader(r io.ReaderAt) (*Reader, error) {
 // can tell by it whether it is still the same file.
 func (r *Reader) Salt() uint32 { return uint32(r.salt) }
 
+// Frame returns the octets of a record with that payload at offset, for whoever
+// mends a file.
+func (r *Reader) Frame(offset int64, payload []byte) []byte {
+	return r.salt.appendRecord(nil, offset, payload)
+}
+
 // Size returns the size of the payload of the record at offset. It returns
 // [pool.ErrCorrupt] when no record begins there.
 func (r *Reader) Size(offset int64) (int, error) {

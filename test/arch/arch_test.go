@@ -19,7 +19,7 @@ const module = "github.com/restante/restante/"
 var rooms = map[string][]string{
 	"cmd/restanted": {
 		"config", "gateway", "gateway/admin", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer",
-		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive",
+		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive", "pool/disk",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},

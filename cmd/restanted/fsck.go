@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/restante/restante/pool/disk"
+)
+
+// errProblems ends a check that found something.
+var errProblems = errors.New("the store has problems, see above")
+
+func fsckCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "fsck",
+		Short: "Verify every article on disk, and repair what can be repaired",
+		Long: `fsck verifies the store of a gateway that is stopped: every record's check sum and
+form, that the newsgroups' marks, the index and the history agree with them. It
+changes nothing, unless --repair is given. Interrupted with Ctrl-C, it goes on
+the next time with the file that it was at, unless the gateway ran meanwhile.
+
+With --repair damaged octets are moved to data/quarantine and the rest of their
+file stays readable, and the index is built anew. Numbers of articles that are
+lost are not given again.
+
+The exit status is 0 when everything is right and 1 when problems were found, be
+they repaired; run it again to see that none is left. No output names an article.`,
+		Example: "  restanted fsck --config restanted.toml\n  restanted fsck --repair",
+		Args:    cobra.NoArgs,
+	}
+	path := addConfigFlag(c)
+	repair := c.Flags().Bool("repair", false, "repair what can be repaired")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		conf, err := load(*path)
+		if err != nil {
+			return err
+		}
+		return fsck(c.Context(), conf.Data, *repair, c.OutOrStdout(), c.ErrOrStderr())
+	}
+	return c
+}
+
+func fsck(ctx context.Context, data string, repair bool, stdout, stderr io.Writer) error {
+	bar := progress(stderr, 1, "checking", true)
+	report, err := disk.Fsck(ctx, data, disk.FsckOptions{Repair: repair, Progress: func(done, total int64) {
+		if bar.GetMax64() != total {
+			bar.ChangeMax64(total)
+		}
+		_ = bar.Set64(done)
+	}})
+	_ = bar.Finish()
+	switch {
+	case errors.Is(err, disk.ErrInUse):
+		return errors.New("the gateway is running: stop it first, as it owns the store")
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted: run it again and it goes on where it was")
+	}
+	if report != nil {
+		for _, lines := range [][]string{report.Notes, report.Problems, report.Repairs} {
+			for _, line := range lines {
+				fmt.Fprintln(stdout, line)
+			}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if report.Resumed > 0 {
+		fmt.Fprintf(stdout, "Of these, %d segments were checked by a run that was interrupted.\n", report.Resumed)
+	}
+	fmt.Fprintf(stdout, "Checked %d segments with %d articles and %d withdrawals, %d octets: %d problems.\n",
+		report.Segments, report.Articles, report.Withdrawals, report.Octets, len(report.Problems))
+	if !report.Clean() {
+		return errProblems
+	}
+	return nil
+}

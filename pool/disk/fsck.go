@@ -1,0 +1,428 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/record"
+)
+
+// FsckOptions are what [Fsck] is told.
+type FsckOptions struct {
+	Repair   bool                    // mend what can be mended
+	Progress func(done, total int64) // gets octets that are checked; nil for nobody
+}
+
+// A FsckReport is what [Fsck] found. Its sentences name no article.
+type FsckReport struct {
+	Segments, Articles, Withdrawals int
+	Octets                          int64
+	Resumed                         int      // segments whose result is that of an interrupted run
+	Notes                           []string // what is no problem
+	Problems                        []string
+	Repairs                         []string // what was done about it
+}
+
+// Clean says whether no problem was found.
+func (r *FsckReport) Clean() bool { return len(r.Problems) == 0 }
+
+func (r *FsckReport) problem(format string, args ...any) {
+	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+}
+
+// Fsck verifies a store that nobody has open: every record of every segment,
+// and that groups, index and history agree with them. When ctx ends it returns
+// ctx's error, and the next call goes on with the segment that it was at, unless
+// the store was used meanwhile. It returns [ErrInUse] when a process has the
+// store open, and an error for a folder without a store.
+func Fsck(ctx context.Context, dir string, o FsckOptions) (*FsckReport, error) {
+	if _, err := os.Stat(filepath.Join(dir, segmentsDir)); err != nil {
+		return nil, fmt.Errorf("there is no store in the folder: %w", err)
+	}
+	lock := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))
+	if ok, err := lock.TryLock(); err != nil {
+		return nil, err
+	} else if !ok {
+		return nil, ErrInUse
+	}
+	c := &checker{dir: dir, options: o, files: record.OS{}, report: new(FsckReport)}
+	err := c.check(ctx)
+	err = errors.Join(err, lock.Close())
+	if err != nil || !o.Repair || c.report.Clean() {
+		return c.report, err
+	}
+	return c.report, c.repair(ctx) // opens the store, which takes the lock itself
+}
+
+// A checker checks one store.
+type checker struct {
+	dir     string
+	options FsckOptions
+	files   record.OS
+	report  *FsckReport
+
+	groups      []*group
+	byName      map[pool.Group]*group
+	groupsLost  bool   // the groups file can't be read
+	index       *index // nil when it can't be relied upon
+	checkpoints map[uint32]checkpoint
+	marks       map[uint32]mark
+	results     map[uint32]*segmentResult
+	segments    []*segment
+	lost        map[uint32][]pool.Number // by group: numbers whose records are damaged
+	done, total int64
+}
+
+// A segmentResult is what was found in one segment. It is kept while a check is
+// interrupted.
+type segmentResult struct {
+	Articles, Withdrawals      int
+	Octets                     int64
+	Bad                        []record.Gap // octets that are no record, or none of a known form
+	Unreadable                 bool         // the header is damaged: nothing of it can be told
+	Unfinished                 bool         // a torn tail, which opening cuts off
+	IDs, Rows, Arrivals        int          // what the index has of it, as it should
+	Missing                    int          // what the index lacks of it, or has otherwise
+	UnknownGroups, AboveMarks  int          // places in groups that are not in the groups file, or above their marks
+	Misfiled                   int          // records of another epoch
+	WithdrawalsInIndex, Behind int          // Behind: records that the index is yet to learn of
+}
+
+func (c *checker) check(ctx context.Context) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	state := c.loadState()
+	for _, g := range c.segments {
+		res, ok := state.Results[g.number]
+		if ok {
+			c.report.Resumed++
+			c.advance(g.size)
+		} else {
+			var err error
+			if res, err = c.segment(ctx, g); err != nil {
+				return errors.Join(err, c.closeIndex())
+			}
+			state.Results[g.number] = res
+			if err := c.saveState(state); err != nil {
+				return errors.Join(err, c.closeIndex())
+			}
+		}
+		c.results[g.number] = res
+		c.tell(g, res)
+	}
+	err := errors.Join(c.history(), c.compare(ctx), c.closeIndex())
+	if err == nil {
+		err = c.dropState()
+	}
+	return err
+}
+
+func (c *checker) closeIndex() error {
+	if c.index == nil {
+		return nil
+	}
+	return c.index.close()
+}
+
+// open reads groups and index, and lists the segments.
+func (c *checker) open() error {
+	c.byName, c.results = make(map[pool.Group]*group), make(map[uint32]*segmentResult)
+	c.lost = make(map[uint32][]pool.Number)
+	segments, err := listSegments(c.files, c.dir)
+	if err != nil {
+		return err
+	}
+	last := make(map[uint64]*segment)
+	for _, g := range segments {
+		info, err := os.Stat(g.path)
+		if err != nil {
+			return err
+		}
+		g.size = info.Size()
+		c.total += g.size
+		last[g.epoch] = g
+	}
+	for _, g := range last {
+		g.kept = true // here: a torn tail is no damage
+	}
+	c.segments = segments
+	text, err := record.ReadFile(c.files, filepath.Join(c.dir, groupsFile))
+	if err == nil {
+		c.groups, err = parseGroups(text)
+	}
+	if err != nil && (len(segments) > 0 || !errors.Is(err, os.ErrNotExist)) {
+		c.groupsLost = true
+		c.report.problem("The groups file is missing or damaged. Without it article numbers could be given twice: put it back from a backup, however old.")
+	}
+	for _, g := range c.groups {
+		c.byName[g.info.Name] = g
+	}
+	return c.openIndex()
+}
+
+func (c *checker) openIndex() error {
+	if _, err := os.Stat(filepath.Join(c.dir, doubtFile)); err == nil {
+		c.report.problem("The index is in doubt: it is built anew at the next start.")
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(c.dir, indexDir)); err != nil {
+		if len(c.segments) > 0 {
+			c.report.problem("The index is missing: it is built anew at the next start.")
+		}
+		return nil
+	}
+	x, err := openIndex(c.files, filepath.Join(c.dir, indexDir), 32<<20)
+	if err == nil {
+		var err2 error
+		c.checkpoints, err = x.checkpoints()
+		c.marks, err2 = x.marks()
+		if err = errors.Join(err, err2); err != nil {
+			err = errors.Join(err, x.close())
+		}
+	}
+	if err != nil {
+		c.report.problem("The index is damaged: it is built anew at the next start.")
+		return nil
+	}
+	c.index = x
+	return nil
+}
+
+func (c *checker) advance(octets int64) {
+	c.done += octets
+	if c.options.Progress != nil {
+		c.options.Progress(c.done, c.total)
+	}
+}
+
+// segment verifies one segment.
+func (c *checker) segment(ctx context.Context, g *segment) (*segmentResult, error) {
+	res := new(segmentResult)
+	f, _, err := c.files.OpenFile(g.path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	r, err := record.NewReader(f)
+	if errors.Is(err, pool.ErrCorrupt) {
+		if g.size <= record.HeaderSize { // a new file that a crash left without a header
+			res.Unfinished = true
+		} else {
+			res.Unreadable = true
+			res.Bad = []record.Gap{{From: 0, To: g.size}}
+		}
+		c.advance(g.size)
+		return res, nil
+	} else if err != nil {
+		return nil, err
+	}
+	at := int64(0)
+	scan, err := r.Scan(g.size, 0, func(offset int64, payload []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p := place{segment: g.number, offset: offset, size: len(payload)}
+		c.advance(p.end() - at)
+		at = p.end()
+		return c.record(g, res, p, payload)
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.advance(g.size - at)
+	res.Bad = append(res.Bad, scan.Gaps...)
+	res.Octets = g.size
+	if scan.Torn && g.kept {
+		res.Unfinished = true
+	} else if scan.Torn {
+		res.Bad = append(res.Bad, record.Gap{From: scan.End, To: g.size})
+	}
+	slices.SortFunc(res.Bad, func(a, b record.Gap) int { return int(a.From - b.From) })
+	return res, nil
+}
+
+// record checks one record, and what the index has of it.
+func (c *checker) record(g *segment, res *segmentResult, p place, payload []byte) error {
+	if isVoid(payload) {
+		return nil
+	}
+	a, withdrawn, err := parseAny(payload)
+	if err != nil || !withdrawn && !wellFormed(a) {
+		res.Bad = append(res.Bad, record.Gap{From: p.offset, To: p.end()})
+		return nil
+	}
+	if a.Epoch != g.epoch {
+		res.Misfiled++
+	}
+	if withdrawn {
+		res.Withdrawals++
+	} else {
+		res.Articles++
+	}
+	for _, l := range a.Locations {
+		if c.byName[l.Group] == nil {
+			res.UnknownGroups++
+		}
+	}
+	return c.indexed(res, p, a, withdrawn)
+}
+
+// wellFormed says whether an article's parts fit together.
+func wellFormed(a *pool.Stored) bool {
+	id, found := article.HeaderField(a.Head(), "message-id")
+	return bytes.HasSuffix(a.Wire, []byte(".\r\n")) && bytes.HasPrefix(a.Wire[a.HeadSize:], []byte("\r\n")) &&
+		bytes.HasSuffix(a.Head(), []byte("\r\n")) && found && id == string(a.ID)
+}
+
+// indexed checks what the index has of a record.
+func (c *checker) indexed(res *segmentResult, p place, a *pool.Stored, withdrawn bool) error {
+	if c.index == nil {
+		return nil
+	}
+	if at, ok := c.checkpoints[p.segment]; !ok || p.end() > at.offset {
+		res.Behind++
+		return nil
+	}
+	value, known, err := c.index.get(idKey(hashOf(a.ID)))
+	if err != nil {
+		return err
+	}
+	if !known {
+		res.Missing++
+		return nil
+	}
+	cursor := cursor{rest: value}
+	at := cursor.place()
+	mark := len(cursor.rest) > 0
+	switch {
+	case len(value) == 0 || mark && !withdrawn: // expired, or withdrawn since
+		return nil
+	case at != p && at.segment > p.segment: // a copy counts
+		return nil
+	case at != p || mark != withdrawn:
+		res.Missing++
+		return nil
+	case withdrawn:
+		res.WithdrawalsInIndex++
+		return nil
+	}
+	res.IDs++
+	return c.rows(res, p, a)
+}
+
+// rows checks the rows and the arrival of an article in the index.
+func (c *checker) rows(res *segmentResult, p place, a *pool.Stored) error {
+	if _, ok, err := c.index.get(arrivalKey(a.Arrived, p)); err != nil {
+		return err
+	} else if ok {
+		res.Arrivals++
+	} else {
+		res.Missing++
+	}
+	for _, l := range a.Locations {
+		g := c.byName[l.Group]
+		if g == nil || l.Number < g.floor {
+			continue
+		}
+		if l.Number > c.marks[g.id].high {
+			res.AboveMarks++
+		}
+		row, ok, err := c.index.get(numberKey(g.id, l.Number))
+		if err != nil {
+			return err
+		}
+		in := cursor{rest: row}
+		if ok && in.place() == p && bytes.Equal(in.rest, a.Overview) {
+			res.Rows++
+		} else {
+			res.Missing++
+		}
+	}
+	return nil
+}
+
+// tell puts what was found in a segment into the report.
+func (c *checker) tell(g *segment, res *segmentResult) {
+	r := c.report
+	r.Segments++
+	r.Articles += res.Articles
+	r.Withdrawals += res.Withdrawals
+	r.Octets += res.Octets
+	name := fmt.Sprintf("Segment %d of epoch %d", g.number, g.epoch)
+	switch {
+	case res.Unreadable:
+		r.problem("%s can't be read at all: its header is damaged (%d octets).", name, g.size)
+	case len(res.Bad) > 0:
+		octets := int64(0)
+		for _, gap := range res.Bad {
+			octets += gap.To - gap.From
+		}
+		r.problem("%s is damaged in %d places (%d octets).", name, len(res.Bad), octets)
+	}
+	if res.Missing > 0 {
+		r.problem("%s is not as the index has it, %d times.", name, res.Missing)
+	}
+	if res.Misfiled > 0 {
+		r.problem("%s holds %d records of another epoch.", name, res.Misfiled)
+	}
+	if res.UnknownGroups > 0 && !c.groupsLost {
+		r.problem("%s has %d articles in groups that the groups file does not know: an old one was put back, or a group's is damaged.", name, res.UnknownGroups)
+	}
+	if res.AboveMarks > 0 {
+		r.problem("%s has %d articles with numbers above their groups' high marks.", name, res.AboveMarks)
+	}
+	if res.Unfinished {
+		r.Notes = append(r.Notes, name+" ends in a write that was never acknowledged: the next start cuts it off.")
+	}
+	if res.Behind > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("The index is yet to learn of %d records of segment %d, as after a crash: the next start sees to it.", res.Behind, g.number))
+	}
+}
+
+// history verifies the history files.
+func (c *checker) history() error {
+	names, err := (&Store{dir: c.dir, files: c.files}).historyNames()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		f, size, err := c.files.OpenFile(filepath.Join(c.dir, historyDir, name), os.O_RDONLY)
+		if err != nil {
+			return err
+		}
+		damaged := false
+		head := historyHead{}
+		r, err := record.NewReader(f)
+		if err == nil {
+			var scan record.Result
+			scan, err = r.Scan(size, 0, func(_ int64, payload []byte) error {
+				if len(payload) == historyHeadSize {
+					head, err = parseHistoryHead(payload)
+				}
+				return err
+			})
+			damaged = scan.Torn || len(scan.Gaps) > 0 || head.name() != name
+		}
+		if err = errors.Join(err, f.Close()); errors.Is(err, pool.ErrCorrupt) {
+			damaged, err = true, nil
+		}
+		if err != nil {
+			return err
+		}
+		if damaged {
+			c.report.problem("History file %s is damaged: some articles that expired before %s may be taken again.", name, time.Now().UTC().Format(time.DateOnly))
+		}
+	}
+	return nil
+}

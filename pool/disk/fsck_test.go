@@ -1,0 +1,174 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/pooltest"
+)
+
+// checkedStore makes a store of many segments in which articles were withdrawn
+// and have expired, and closes it.
+func checkedStore(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	s := mustOpen(t, dir, small())
+	mustSetGroup(t, s, "a", "b")
+	for i := range 60 {
+		a := pooltest.Article(t, fmt.Sprint(i), "a", "b")
+		a.Epoch = uint64(i % 2)
+		mustAppend(t, s, a)
+	}
+	if err := errors.Join(s.Cancel(t.Context(), pooltest.ID("40")), s.Remember(t.Context(), pooltest.ID("early"))); err != nil {
+		t.Fatal(err)
+	}
+	mustExpire(t, s, map[pool.Group]pool.Keep{"a": {Articles: 20}, "b": {Articles: 30}})
+	mustClose(t, s)
+	return dir
+}
+
+func mustFsck(t *testing.T, dir string, o FsckOptions) *FsckReport {
+	t.Helper()
+	r, err := Fsck(t.Context(), dir, o)
+	if err != nil {
+		t.Fatalf("Fsck: %v", err)
+	}
+	if strings.Contains(strings.Join(append(r.Problems, r.Repairs...), " "), "@example.org") {
+		t.Errorf("a message-id is named: %q", r.Problems)
+	}
+	return r
+}
+
+// someSegment returns the path of a segment that is not added to any more.
+func someSegment(t *testing.T, dir string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, segmentsDir, "1", "*.seg"))
+	if err != nil || len(found) < 2 {
+		t.Fatalf("segments %v, %v", found, err)
+	}
+	return found[0]
+}
+
+func TestFsck_cleanStore(t *testing.T) {
+	dir := checkedStore(t)
+	r := mustFsck(t, dir, FsckOptions{})
+	if !r.Clean() || r.Articles == 0 || r.Segments == 0 {
+		t.Errorf("%+v", r)
+	}
+	if _, err := os.Stat(filepath.Join(dir, fsckFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the state is left: %v", err)
+	}
+}
+
+func TestFsck_findsAndRepairs(t *testing.T) {
+	for name, harm := range map[string]func(*testing.T, string){
+		"octets": func(t *testing.T, dir string) { flip(t, someSegment(t, dir), 300) },
+		"header": func(t *testing.T, dir string) { flip(t, someSegment(t, dir), 1); flip(t, someSegment(t, dir), 33) },
+		"index":  func(t *testing.T, dir string) { removeAll(t, dir, indexDir) },
+		"both": func(t *testing.T, dir string) {
+			flip(t, someSegment(t, dir), 300)
+			removeAll(t, dir, indexDir)
+		},
+		"segment gone": func(t *testing.T, dir string) {
+			if err := os.Remove(someSegment(t, dir)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := checkedStore(t)
+			harm(t, dir)
+			if r := mustFsck(t, dir, FsckOptions{}); r.Clean() {
+				t.Fatal("nothing was found")
+			}
+			r := mustFsck(t, dir, FsckOptions{Repair: true})
+			if r.Clean() || len(r.Repairs) == 0 {
+				t.Errorf("%+v", r)
+			}
+			if again := mustFsck(t, dir, FsckOptions{}); !again.Clean() {
+				t.Errorf("after the repair: %q", again.Problems)
+			}
+			s := mustOpen(t, dir, small())
+			defer mustClose(t, s)
+			pooltest.Take(t, s) // every article that is listed can be read
+			a := pooltest.Article(t, "new", "a")
+			at, err := s.Append(t.Context(), a)
+			if err != nil || at[0].Number <= 60 {
+				t.Errorf("a number was given again: %v, %v", at, err)
+			}
+		})
+	}
+}
+
+// flip changes one octet of a file.
+func flip(t *testing.T, path string, at int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 1)
+	_, err = f.ReadAt(b, at)
+	b[0] ^= 0x55
+	_, err2 := f.WriteAt(b, at)
+	if err := errors.Join(err, err2, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFsck_saysWhichNumbersAreLost(t *testing.T) {
+	dir := checkedStore(t)
+	found, err := filepath.Glob(filepath.Join(dir, segmentsDir, "1", "*.seg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flip(t, found[len(found)-1], 300)
+	r := mustFsck(t, dir, FsckOptions{})
+	if !strings.Contains(strings.Join(r.Problems, " "), "has lost 1 articles") {
+		t.Errorf("%q", r.Problems)
+	}
+}
+
+func TestFsck_refusesWhileOwned(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir, small())
+	defer mustClose(t, s)
+	if _, err := Fsck(t.Context(), dir, FsckOptions{}); !errors.Is(err, ErrInUse) {
+		t.Errorf("got %v, want ErrInUse", err)
+	}
+	if _, err := Fsck(t.Context(), t.TempDir(), FsckOptions{}); err == nil {
+		t.Error("a folder without a store is checked")
+	}
+}
+
+func TestFsck_interruptedAndResumed(t *testing.T) {
+	dir := checkedStore(t)
+	interrupt := func() {
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := Fsck(ctx, dir, FsckOptions{Progress: func(done, total int64) {
+			if done > total/2 {
+				cancel()
+			}
+		}})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v, want context.Canceled", err)
+		}
+	}
+	interrupt()
+	if r := mustFsck(t, dir, FsckOptions{}); r.Resumed == 0 || !r.Clean() {
+		t.Errorf("%+v", r)
+	}
+	interrupt()
+	s := mustOpen(t, dir, small())
+	mustAppend(t, s, pooltest.Article(t, "new", "a"))
+	mustClose(t, s)
+	if r := mustFsck(t, dir, FsckOptions{}); r.Resumed != 0 || !r.Clean() {
+		t.Errorf("the store was used meanwhile: %+v", r)
+	}
+}
