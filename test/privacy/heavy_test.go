@@ -32,16 +32,21 @@ const canary = "wisteria-kaleidoscope"
 func TestCanaries_heavyUseLeavesNone(t *testing.T) {
 	g := harness.StartTLS(t, harness.Setting{Key: "[[peer]]", Value: "name = \"p\"\naddresses = [\"127.0.0.1\"]\ngroups = \"misc.*\"\npath = \"peer.example\""})
 	passphrase := harness.Passphrase(t)
-	said := 0
+	said, answers := 0, map[string]int{}
 	const public = "rhododendron-barometer" // the search must find it
 	g.Dial().Post("Newsgroups: misc.test\nFrom: x\nSubject: x\n\n" + public + "\n")
 	for range 2 {
 		for _, secure := range []bool{false, true} {
-			said += talk(t, g, secure, passphrase)
+			said += talk(t, g, secure, passphrase, answers)
 		}
 		reload(t, g)
-		said += talk(t, g, true, passphrase)
+		said += talk(t, g, true, passphrase, answers)
 		g.Restart()
+	}
+	for _, code := range []string{"281", "340", "437", "439", "441", "481", "483", "500", "501"} {
+		if answers[code] == 0 {
+			t.Errorf("nothing was answered with %s: %v", code, answers)
+		}
 	}
 	time.Sleep(2 * time.Second) // two batches, and what they log
 	logged, err := os.ReadFile(g.Log)
@@ -75,8 +80,8 @@ func reload(t *testing.T, g *harness.Gateway) {
 }
 
 // talk says the canary in every way, over a connection with TLS or without, and
-// returns how often. What is answered does not matter, but for the words.
-func talk(t *testing.T, g *harness.Gateway, secure bool, passphrase string) int {
+// returns how often. It counts the answers by their codes.
+func talk(t *testing.T, g *harness.Gateway, secure bool, passphrase string, answers map[string]int) int {
 	t.Helper()
 	said := 0
 	for _, lines := range conversations(passphrase) {
@@ -88,9 +93,11 @@ func talk(t *testing.T, g *harness.Gateway, secure bool, passphrase string) int 
 			if _, err := io.WriteString(conn, line+"\r\n"); err != nil {
 				break // the gateway may have had enough
 			}
-			if _, err := r.ReadString('\n'); err != nil {
+			answer, err := r.ReadString('\n')
+			if err != nil {
 				break
 			}
+			answers[answer[:min(3, len(answer))]]++
 		}
 		_ = conn.Close()
 	}
@@ -127,7 +134,8 @@ func conversations(passphrase string) [][]string {
 	token := "<" + strings.Repeat("A", 151) + "@" + harness.Domain + ">"
 	fed := func(header string) []string {
 		id := "<" + canary + "@x>"
-		return []string{"CHECK " + id, "IHAVE " + id, "TAKETHIS " + id + "\r\n" + header + "\r\n\r\n" + canary + "\r\n."}
+		article := header + "\r\n\r\n" + canary + "\r\n."
+		return []string{"CHECK " + id, "TAKETHIS " + id + "\r\n" + article, "IHAVE " + id, article}
 	}
 	return [][]string{
 		{"X" + canary, canary + " " + canary, "MODE " + canary, "GROUP " + canary, "ARTICLE <" + canary + "@x>", "LIST " + canary, "HDR " + canary + " 1", "NEWNEWS " + canary + " " + canary},
