@@ -49,3 +49,12 @@ func seedOf(t testing.TB) uint64 {
 	t.Logf("seed %d", seed)
 	return seed
 }
+
+// stride returns the step between the octets that are tried: some step, or 1 in
+// full counts.
+func stride(t testing.TB, few int) int {
+	if count(t, 0, 1) > 0 {
+		return 1
+	}
+	return few
+}
