@@ -747,3 +747,18 @@ func TestDeposit_slotsOfAFailedOneAreNotGivenToAnother(t *testing.T) {
 		}
 	})
 }
+
+// A crash may leave a file that was being destroyed, its header overwritten.
+func TestOpenQueue_halfDestroyedFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		path := b.queue.log.path(b.queue.log.number - 1)
+		if err := os.WriteFile(path, make([]byte, 4096), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.reopen()
+		if _, err := os.Stat(path); !os.IsNotExist(err) {
+			t.Errorf("it is still there: %v", err)
+		}
+	})
+}

@@ -98,6 +98,11 @@ func openDeposits(fs record.Opener, dir string, reserve uint64) (*deposits, []it
 	seen := make(map[[sha256.Size]byte]bool)
 	for _, number := range numbers {
 		items, err := d.read(number)
+		if errors.Is(err, pool.ErrCorrupt) && number < numbers[len(numbers)-1] {
+			// Its header is gone. A crash in destroy leaves that, once a later
+			// file has all that was in this one.
+			continue
+		}
 		if err != nil {
 			return nil, nil, err
 		}
