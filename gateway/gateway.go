@@ -89,6 +89,7 @@ type Distribution struct {
 // A Gateway is an opened gateway. [Gateway.Run] runs it.
 type Gateway struct {
 	store    pool.Store
+	makeRoom func(context.Context) error // makes room ahead in the store until the context ends
 	keys     *keyring.Ring
 	queue    *batch.Queue
 	releaser *batch.Releaser
@@ -150,7 +151,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
-	g.store, g.health = store, store.Health
+	g.store, g.health, g.makeRoom = store, store.Health, store.Run
 	if g.keys, err = keyring.OpenLocked(KeyDir(s.Data), s.Domain, s.KeyPolicy(), s.KeyLock); err != nil {
 		return nil, fmt.Errorf("open the keys: %w", err)
 	}

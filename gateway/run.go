@@ -22,6 +22,7 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener, secure ...net.
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.rounds(ctx) })
 	group.Go(func() error { return g.expiry(ctx) })
+	group.Go(func() error { return g.makeRoom(ctx) })
 	group.Go(func() error { return g.feeds.Run(ctx) })
 	group.Go(func() error { return g.mirror.run(ctx) })
 	group.Go(func() error { return g.intake.Run(ctx) })

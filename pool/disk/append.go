@@ -272,6 +272,7 @@ func (s *Store) publish(parts []*part) error {
 	for _, p := range parts {
 		if p.err == nil {
 			s.remember(p.filed)
+			s.noteGrowth(p)
 		}
 	}
 	s.mu.Lock()

@@ -99,6 +99,9 @@ type Store struct {
 	unswept  map[uint32]bool // groups with rows below their floor; guarded by expiring
 	removing sync.Mutex      // held by whatever takes articles out of the index, a step at a time
 
+	grown chan growth   // what Run may make room for
+	done  chan struct{} // closed by Close
+
 	failed  atomic.Pointer[error] // why no more is written
 	doubted atomic.Bool           // the index must be built anew
 	corrupt atomic.Uint64         // reads that found damage
@@ -127,6 +130,8 @@ func Open(dir string, options Options) (*Store, error) {
 	s := &Store{
 		dir: dir, options: options, files: options.Files,
 		active:   make(map[uint64]*segment),
+		grown:    make(chan growth, 1),
+		done:     make(chan struct{}),
 		given:    make(map[pool.Group]pool.Number),
 		groups:   make(map[pool.Group]*group),
 		byNumber: make(map[uint32]*group),
@@ -192,6 +197,9 @@ func (s *Store) leave() { s.calls.Done() }
 func (s *Store) Close() error {
 	s.lifeMu.Lock()
 	again := s.closed
+	if !again {
+		close(s.done)
+	}
 	s.closed = true
 	s.lifeMu.Unlock()
 	s.calls.Wait()

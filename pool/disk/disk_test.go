@@ -10,6 +10,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if runFill() {
+		return
+	}
 	// goleveldb's own buffer pool drains for a moment after Close.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
 }

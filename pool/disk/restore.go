@@ -8,9 +8,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"github.com/syndtr/goleveldb/leveldb"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/record"
@@ -121,13 +123,31 @@ func (s *Store) load(segments []*segment) error {
 			return err
 		}
 	}
-	return s.index.eachOf('m', func(key, _ []byte) (bool, error) {
-		if len(key) != 1+len(hash{}) {
-			return false, errDoubt
+	return s.loadSeen()
+}
+
+// loadSeen fills the memory of message-ids from the index, in as many
+// stretches of it at a time as there are processors.
+func (s *Store) loadSeen() error {
+	const stretch = 16 // of a hash's first octet
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for from := 0; from < 256; from += stretch {
+		start, end := []byte{'m', byte(from)}, []byte{'m', byte(from + stretch)}
+		if from+stretch == 256 {
+			end = []byte{'m' + 1}
 		}
-		s.seen.add(hash(key[1:]))
-		return true, nil
-	})
+		group.Go(func() error {
+			return s.index.each(start, end, func(key, _ []byte) (bool, error) {
+				if len(key) != 1+len(hash{}) {
+					return false, errDoubt
+				}
+				s.seen.add(hash(key[1:]))
+				return true, nil
+			})
+		})
+	}
+	return group.Wait()
 }
 
 // buryDead takes what leads to segments that were given up out of the index,

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"sync"
 )
@@ -19,13 +20,15 @@ type shard struct {
 	used  int
 }
 
+// scatter is an odd number. Multiplied by it, values that come in ascending order
+// are spread over a table that does not know yet how many there will be: at
+// opening they come out of the index that way, and would fill its low end only.
+const scatter = 0x9e3779b97f4a7c15
+
 // fingerprint makes of a hash what the tables keep. The shard goes by the
 // hash's first octet and the slot by the following ones.
 func fingerprint(h hash) (shardOf byte, value uint64) {
-	for _, b := range h[1:9] {
-		value = value<<8 | uint64(b)
-	}
-	return h[0], max(value, 1)
+	return h[0], max(binary.BigEndian.Uint64(h[1:])*scatter, 1)
 }
 
 func (f *fingerprints) add(h hash) {

@@ -18,9 +18,9 @@ const extendChunk = 256 << 10
 func (l *Log) Extend(ahead int64) (extended bool, err error) {
 	zeros, err := l.extend(ahead)
 	if zeros == nil || err != nil {
-		return false, err
+		return false, Full(err)
 	}
-	return true, zeros.Sync()
+	return true, Full(zeros.Sync())
 }
 
 func (l *Log) extend(ahead int64) (File, error) {

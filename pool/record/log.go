@@ -223,6 +223,9 @@ func (l *Log) Commit() error { return l.Take().Commit() }
 // End returns where the last one ends.
 func (p *Pending) End() int64 { return p.to }
 
+// Size returns how many octets they are.
+func (p *Pending) Size() int64 { return p.to - p.from }
+
 // write brings what Add gathered to stable storage, and keeps the first error
 // for Commit. There is never much that is written and not synced.
 func (p *Pending) write() {

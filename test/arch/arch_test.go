@@ -66,7 +66,7 @@ var rooms = map[string][]string{
 	"pool/memory":  {"pool", "pool/article"},
 	"pool/disk": {
 		"pool", "pool/article", "pool/record",
-		"github.com/gofrs/flock", "github.com/rs/zerolog", "github.com/syndtr/goleveldb/leveldb", "golang.org/x/sys/unix",
+		"github.com/gofrs/flock", "github.com/rs/zerolog", "github.com/syndtr/goleveldb/leveldb", "golang.org/x/sync/errgroup", "golang.org/x/sys/unix",
 	},
 	"pool/record/recordtest": {"pool/record", "github.com/syndtr/goleveldb/leveldb/storage"},
 	"pool/pooltest":          {"pool", "pool/article", "github.com/google/go-cmp/cmp"},

@@ -1,0 +1,71 @@
+package disk
+
+import (
+	"context"
+	"errors"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
+)
+
+// Room made ahead in a segment, in octets.
+const (
+	leastRoom = 256 << 10
+	mostRoom  = 8 << 20
+)
+
+// largeBatch is the size, in octets, from which on making room ahead costs more
+// than it saves: each octet is then written twice, to make a sync some 90 µs
+// shorter.
+const largeBatch = 32 << 10
+
+// A growth is what one batch added to a segment.
+type growth struct {
+	log    *record.Log
+	octets int64
+}
+
+// Run makes room ahead in the segments that grow in small steps, until ctx ends
+// or the store is closed. Without it every sync takes a little longer, as the
+// file system has to note that the file has grown. It returns nil.
+func (s *Store) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.done:
+			return nil
+		case g := <-s.grown:
+			s.makeRoom(ctx, g)
+		}
+	}
+}
+
+// noteGrowth tells Run, if it is not busy.
+func (s *Store) noteGrowth(p *part) {
+	g := growth{p.segment.log, p.records.Size()}
+	if g.octets > largeBatch {
+		return
+	}
+	select {
+	case s.grown <- g:
+	default:
+	}
+}
+
+func (s *Store) makeRoom(ctx context.Context, g growth) {
+	if s.enter(ctx) != nil {
+		return
+	}
+	defer s.leave()
+	ahead := min(max(g.log.End()/4, leastRoom), mostRoom)
+	for ctx.Err() == nil && s.room() == nil {
+		extended, err := g.log.Extend(ahead)
+		if err != nil && !errors.Is(err, pool.ErrDiskFull) {
+			s.options.Logger.Debug().Err(err).Msg("can't make room ahead")
+		}
+		if err != nil || !extended {
+			return
+		}
+	}
+}
