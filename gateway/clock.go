@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/gateway/keyring"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/entry"
@@ -34,11 +35,12 @@ func (g *Gateway) advance(now time.Time) error {
 // batch released and no deposit taken.
 func (g *Gateway) Held() bool { return g.held.Load() }
 
-// Cosign takes signatures of witnesses on the current directory, which XKEYS
-// answers from then on. It returns [keyring.ErrOther] for anything else.
-func (g *Gateway) Cosign(signed []byte) error {
-	_, err := g.keys.Cosign(signed, g.witnesses...)
-	return err
+// cosigned takes a witness's signature on the current directory, which XKEYS
+// answers from then on.
+func (g *Gateway) cosigned(signed []byte, witness *note.Verifier) {
+	if _, err := g.keys.Cosign(signed, witness); err != nil && !errors.Is(err, keyring.ErrOther) {
+		g.log.Error().Err(err).Msg("a witness's signature on the directory can't be kept")
+	}
 }
 
 // adopt has the keys go on from the directory that was published last, should

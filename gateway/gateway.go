@@ -15,7 +15,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/certs"
 	"github.com/restante/restante/gateway/feed"
@@ -65,9 +64,8 @@ type Settings struct {
 
 	Keep map[pool.Group]Keep // of the public groups; all is kept of those that are not in it
 
-	KeyLock   *keyring.Lock    // what opens the keys; nil when they are not wrapped
-	ClockJump uint64           // epochs that the clock may be ahead before everything is held; 0 stands for 2
-	Witnesses []*note.Verifier // whose signatures on the directory are taken
+	KeyLock   *keyring.Lock // what opens the keys; nil when they are not wrapped
+	ClockJump uint64        // epochs that the clock may be ahead before everything is held; 0 stands for 2
 
 	TLS       *certs.Options // nil: no TLS
 	Admission Admission      // who may connect
@@ -103,8 +101,7 @@ type Gateway struct {
 	keep        atomic.Pointer[map[pool.Group]Keep]
 	keepChanged chan struct{} // keep was changed
 
-	witnesses []*note.Verifier
-	held      atomic.Bool // the clock has jumped ahead
+	held atomic.Bool // the clock has jumped ahead
 
 	refusedPosts atomic.Int64  // since the last round, for a fault of ours
 	refusedAt    atomic.Int64  // when the latest of them was, in seconds since 1970
@@ -134,7 +131,7 @@ func (s *Settings) KeyPolicy() keyring.Policy {
 // [keyring.Create], and assembles its parts. Nothing runs yet.
 func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g := &Gateway{
-		domain: s.Domain, calendar: s.Batches.Calendar, witnesses: s.Witnesses,
+		domain: s.Domain, calendar: s.Batches.Calendar,
 		conns: newConns(s.Admission), log: s.Logger, keepChanged: make(chan struct{}, 1),
 		version: s.Version, reserve: s.DiskReserve, queueSize: s.Batches.Backlog * s.Batches.Size,
 	}
@@ -176,11 +173,12 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	if err != nil {
 		return nil, err
 	}
+	policy.Cosigned = g.cosigned
 	g.peers = peer.New(peer.Options{
 		Domain: s.Domain, Peers: s.Peers, Store: g.store, Cutoff: s.Cutoff, Certificate: session.CertificateHash,
 		Own: []pool.Group{office.Reply, office.Inbox, office.Sent}, Gateways: policy,
 	})
-	g.mirror = newMirroring(policy, g.store, g.peers, s)
+	g.mirror = newMirroring(policy, g.store, g.peers, g.keys.Signer(), s)
 	g.office = g.newOffice(s, policy.Book)
 	if g.intake, err = intake.Open(intake.Options{
 		Domain: s.Domain, Dir: filepath.Join(s.Data, "submissions"), Keys: g.keys, Store: g.store,

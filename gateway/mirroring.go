@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/nntp"
@@ -51,14 +52,17 @@ type mirroring struct {
 	most   int // octets of an article
 	log    zerolog.Logger
 
+	witness *mirror.Witness
+
 	mu       sync.Mutex // guards what follows
 	readings []Reading
 	repair   time.Duration
 }
 
-func newMirroring(policy *mirror.Policy, store pool.Store, desk *peer.Desk, s Settings) *mirroring {
+func newMirroring(policy *mirror.Policy, store pool.Store, desk *peer.Desk, signer *note.Signer, s Settings) *mirroring {
 	return &mirroring{
-		policy: policy, store: store, desk: desk, data: s.Data, most: s.MaxArticle, log: s.Logger,
+		witness: &mirror.Witness{Book: policy.Book, Domain: s.Domain, Signer: signer, Group: keysGroup, Store: store},
+		policy:  policy, store: store, desk: desk, data: s.Data, most: s.MaxArticle, log: s.Logger,
 		readings: s.Readings, repair: s.Repair,
 	}
 }
@@ -80,10 +84,16 @@ func (m *mirroring) now() ([]Reading, time.Duration) {
 func (m *mirroring) run(ctx context.Context) error {
 	repairer := mirror.NewRepairer(m.policy, m.store)
 	pulled := make(map[string]time.Time)
-	var repaired time.Time
+	var repaired, witnessed time.Time
 	for ctx.Err() == nil {
 		readings, every := m.now()
 		now := time.Now()
+		if now.Sub(witnessed) >= every {
+			witnessed = now
+			if err := m.witness.Round(ctx, now); err != nil && ctx.Err() == nil {
+				m.log.Error().Err(err).Msg("what was seen of other gateways' directories can't be posted")
+			}
+		}
 		for _, r := range readings {
 			if r.Pulls && now.Sub(pulled[r.Peer.Name]) >= r.Every {
 				pulled[r.Peer.Name] = now

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/restante/restante/gateway/admin"
@@ -60,6 +61,14 @@ func (g *Gateway) conditions() []admin.Condition {
 			func(time.Time) bool { return g.Held() }),
 		when("clock_back", "The clock is behind the last batch that was released. Set it right: nothing is released until then.",
 			func(now time.Time) bool { return g.queue.Released() > g.calendar.Batch(now) }),
+		when("gateway_forked", "Another gateway has signed two directories that contradict each other: it may show its users different keys. The proof is in restante.keys; tell people.",
+			func(time.Time) bool { return len(g.mirror.policy.Book.Forks()) > 0 }),
+		{
+			Name: "feed_down", Sentence: "A peer could not be fed when it was last tried. See which in restanted status, and what the log says; it is tried again.",
+			Holds: func(ctx context.Context, _ time.Time) bool {
+				return slices.ContainsFunc(g.feeds.Status(ctx), func(s feed.Status) bool { return s.Failure != "" })
+			},
+		},
 	}, g.certificateConditions()...)
 }
 
@@ -121,6 +130,8 @@ func (g *Gateway) figures() []admin.Figure {
 		},
 		{Name: "feeds", Help: "Servers that are fed", Read: g.fed(func(feed.Status) int { return 1 })},
 		{Name: "feeds_connected", Help: "Servers that are fed and connected", Read: g.fed(func(s feed.Status) int { return min(s.Up, 1) })},
+		gauge("gateways_forked", "Other gateways that have contradicted themselves", func() float64 { return float64(len(g.mirror.policy.Book.Forks())) }),
+		gauge("gateways_known", "Other gateways that are known", func() float64 { return float64(len(g.mirror.policy.Book.Gateways())) }),
 		{Name: "feeds_waiting", Help: "Articles that servers have still to be offered, at most", Read: g.fed(func(s feed.Status) int { return s.Waiting })},
 	}
 }

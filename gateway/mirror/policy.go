@@ -36,6 +36,10 @@ type Policy struct {
 	Book     *Book
 	Groups   Groups
 	Calendar pool.Calendar // ours: it says when an entry is dropped here
+
+	// Cosigned gets a copy of our own directory that a witness has signed too,
+	// and the witness's key. nil: nobody does.
+	Cosigned func(signed []byte, witness *note.Verifier)
 }
 
 // Covers says whether a group, in any case of letters, is one that gateways fill
@@ -84,7 +88,11 @@ func (p *Policy) Reserved(id pool.MessageID) bool {
 		return false
 	}
 	_, err := blind.ParseTag(local)
-	return err == nil || strings.HasPrefix(local, "m.") || strings.HasPrefix(local, "k.")
+	if err == nil {
+		return true
+	}
+	kind, _, dotted := strings.Cut(local, ".")
+	return dotted && (kind == "m" || kind == "k" || kind == "w" || kind == "f")
 }
 
 // entry checks a pool entry (docs/protocol.md, section 6).
@@ -147,6 +155,9 @@ func (p *Policy) keys(a *article.Article) error {
 	domain, _, signed, err := entry.ParseNote(a, p.Groups.Keys)
 	if err != nil {
 		return ErrForm
+	}
+	if s := a.Get("Subject"); s == witnessSubject || s == forkSubject {
+		return p.testimony(a, domain, signed)
 	}
 	d, err := note.PeekDirectory(signed)
 	if err != nil {

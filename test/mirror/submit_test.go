@@ -3,10 +3,12 @@ package mirror
 import (
 	"bytes"
 	"io/fs"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/restante/restante/test/harness"
 )
@@ -38,9 +40,41 @@ func TestPostAnywhere_aConversationAcrossGateways(t *testing.T) {
 	if sent, _ := bob.Await("restante.sent", words); sent == nil {
 		t.Error("Bob has no receipt")
 	}
+	witnessed(t, a, "b.example")
+	witnessed(t, b, "a.example")
 	for _, g := range []*harness.Gateway{a, b} {
 		mustNotHold(t, g.Data, words)
 	}
+}
+
+// witnessed waits until a gateway's directory bears another one's signature.
+func witnessed(t *testing.T, g *harness.Gateway, by string) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+		c, err := textproto.Dial("tcp", g.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = c.ReadCodeLine(200)
+		if err == nil {
+			err = c.PrintfLine("XKEYS")
+		}
+		if err == nil {
+			_, _, err = c.ReadCodeLine(290)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := c.ReadDotBytes()
+		_ = c.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(signed, []byte("\n— "+by+" ")) {
+			return
+		}
+	}
+	t.Errorf("%s has not signed the directory", by)
 }
 
 // mustNotHold searches a folder.

@@ -1,0 +1,173 @@
+package mirror
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+)
+
+// posted is what a store holds of the keys' group, as it goes over the wire.
+func posted(t *testing.T, s pool.Store) []string {
+	t.Helper()
+	var out []string
+	var numbers []pool.Number
+	if err := s.Scan(t.Context(), "restante.keys", pool.All, func(n pool.Number, _ []byte) bool {
+		numbers = append(numbers, n)
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range numbers {
+		stored, err := s.ByNumber(t.Context(), "restante.keys", n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(article.Unstuff(stored.Wire[:len(stored.Wire)-len(".\r\n")]))
+		out = append(out, text)
+	}
+	return out
+}
+
+// witness is a mirror that posts what it sees, and a directory of its own.
+func witness(t *testing.T, p *Policy, s pool.Store) (*Witness, *publisher) {
+	t.Helper()
+	signer, err := note.NewSigner(ours, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gw := &publisher{t: t, signer: signer}
+	return &Witness{Book: p.Book, Domain: ours, Signer: signer, Group: "restante.keys", Store: s}, gw
+}
+
+func round(t *testing.T, w *Witness) {
+	t.Helper()
+	if err := w.Round(t.Context(), now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// other is the policy of a third gateway, that of the publisher or of a mirror.
+func other(t *testing.T, own string) *Policy {
+	t.Helper()
+	p := newPolicy(t, nil, true)
+	p.Book.own = own
+	return p
+}
+
+// ownDirectory is the directory by which the witness itself is known.
+func ownDirectory(w *publisher) string {
+	return strings.ReplaceAll(text(w.directoryArticle(func(d *note.Directory) { d.Domain = ours })), far, ours)
+}
+
+func TestWitness_signsWhatItSawAndTheGatewayHearsOfIt(t *testing.T) {
+	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
+	w, self := witness(t, p, store)
+	d := text(gw.directoryArticle(nil))
+	if _, err := check(t, p, d); err != nil {
+		t.Fatal(err)
+	}
+	round(t, w)
+	round(t, w)
+	all := posted(t, store)
+	if len(all) != 1 {
+		t.Fatalf("%d articles are posted", len(all))
+	}
+
+	home := other(t, far)
+	var cosigned []byte
+	home.Cosigned = func(signed []byte, _ *note.Verifier) { cosigned = signed }
+	if _, err := check(t, home, all[0]); !errors.Is(err, ErrUnknown) {
+		t.Errorf("a witness that nobody knows: %v", err)
+	}
+	if _, err := check(t, home, ownDirectory(self)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := check(t, home, all[0]); err != nil {
+		t.Fatal(err)
+	}
+	_, _, by, err := note.OpenDirectory(cosigned, gw.signer.Verifier(), w.Signer.Verifier())
+	if err != nil || len(by) != 1 || by[0] != ours {
+		t.Errorf("signed by %v, %v", by, err)
+	}
+
+	third := other(t, "third.example")
+	for _, a := range []string{ownDirectory(self), d, all[0]} {
+		if _, err := check(t, third, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signed, key, err := third.Book.seen(far)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, by, err := note.OpenDirectory(signed, key, w.Signer.Verifier()); err != nil || len(by) != 1 {
+		t.Errorf("a third gateway holds the signatures of %v, %v", by, err)
+	}
+
+	forged := strings.Replace(all[0], "\r\n\r\nrestante", "\r\n\r\nRestante", 1)
+	if _, err := check(t, third, forged); err == nil {
+		t.Error("a forged testimony is taken")
+	}
+}
+
+func TestWitness_raisesTheAlarm(t *testing.T) {
+	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
+	w, self := witness(t, p, store)
+	first := text(gw.directoryArticle(nil))
+	a := text(gw.directoryArticle(nil))
+	gw.last.Serial--
+	b := text(gw.directoryArticle(func(d *note.Directory) { d.BatchSize = 3 }))
+	for _, text := range []string{first, a} {
+		if _, err := check(t, p, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := check(t, p, b); !errors.Is(err, ErrFork) {
+		t.Fatalf("%v", err)
+	}
+	round(t, w)
+	round(t, w)
+	var alarms []string
+	for _, text := range posted(t, store) {
+		if strings.Contains(text, "Subject: "+forkSubject) {
+			alarms = append(alarms, text)
+		}
+	}
+	if len(alarms) != 1 {
+		t.Fatalf("%d alarms", len(alarms))
+	}
+	third := other(t, "third.example")
+	for _, a := range []string{ownDirectory(self), first, alarms[0]} {
+		if _, err := check(t, third, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if forks := third.Book.Forks(); len(forks) != 1 {
+		t.Errorf("a third gateway knows of %d forks", len(forks))
+	}
+	innocent := other(t, "fourth.example")
+	for _, a := range []string{ownDirectory(self), first, a} {
+		if _, err := check(t, innocent, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lie := Fork{A: []byte(body(a)), B: []byte(body(a))}
+	slander := newStore(t)
+	if err := (&Witness{Book: p.Book, Domain: ours, Signer: w.Signer, Group: "restante.keys", Store: slander}).post(
+		t.Context(), witnessID("f", ours, lie.proof()), forkSubject, lie.proof(), now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := check(t, innocent, posted(t, slander)[0]); !errors.Is(err, ErrSignature) {
+		t.Errorf("an alarm that convicts nobody: %v", err)
+	}
+}
+
+// body is the note in an article's text.
+func body(text string) string {
+	_, b, _ := strings.Cut(text, "\r\n\r\n")
+	return strings.ReplaceAll(b, "\r\n", "\n")
+}
