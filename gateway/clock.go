@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/restante/restante/crypto/note"
@@ -60,11 +61,15 @@ func (g *Gateway) adopt(ctx context.Context) error {
 	return nil
 }
 
-// published returns the newest directory in the store that can be read, or nil.
+// published returns the newest directory of this gateway's own in the store that
+// can be read, or nil. Others' are beside it, under Message-IDs of theirs.
 func (g *Gateway) published(ctx context.Context) ([]byte, error) {
 	var numbers []pool.Number
-	err := g.store.Scan(ctx, keysGroup, pool.All, func(n pool.Number, _ []byte) bool {
-		numbers = append(numbers, n)
+	err := g.store.Scan(ctx, keysGroup, pool.All, func(n pool.Number, overview []byte) bool {
+		fields := strings.Split(string(overview), "\t")
+		if len(fields) > 3 && entry.IsDirectoryID(pool.MessageID(fields[3]), g.domain) {
+			numbers = append(numbers, n)
+		}
 		return true
 	})
 	if errors.Is(err, pool.ErrNoGroup) {

@@ -169,7 +169,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Queue: g.queue, Store: g.store, Signer: g.keys.Signer(),
 		Domain: s.Domain, Group: s.PoolGroup, Log: s.Logger,
 	}
-	policy, err := s.policy()
+	policy, err := s.Policy()
 	if err != nil {
 		return nil, err
 	}

@@ -31,8 +31,10 @@ type Reading struct {
 	NewNews bool
 }
 
-// policy is which articles of other gateways are taken.
-func (s *Settings) policy() (*mirror.Policy, error) {
+// Policy is which articles of other gateways are taken, as a gateway with these
+// settings, whether it runs or not, takes them. It needs of the settings what
+// concerns other gateways, and the pool.
+func (s *Settings) Policy() (*mirror.Policy, error) {
 	book, err := mirror.OpenBook(filepath.Join(s.Data, "gateways.json"), s.Domain, s.Known, s.Learn)
 	if err != nil {
 		return nil, err
@@ -159,7 +161,7 @@ func (m *mirroring) fetch(ctx context.Context, r Reading, how func(*pull.Puller)
 	feed := m.desk.Of(r.Peer)
 	defer feed.Close()
 	p := &pull.Puller{
-		Server: r.Server, Groups: r.Pull, NewNews: r.NewNews, Articles: m.most,
+		Server: r.Server, Groups: r.Pull, NewNews: r.NewNews, Most: m.most,
 		Store: m.store, Taker: feed, State: pullState(m.data, r.Peer.Name),
 	}
 	if r.Since > 0 {

@@ -30,6 +30,36 @@ func (p *Puller) Fetch(ctx context.Context, ids []pool.MessageID) (Counts, error
 	return r.counts, nil
 }
 
+// Articles asks a server for articles by Message-ID and returns their text, in
+// that order; nil for one that it does not have, or that comes malformed.
+func (p *Puller) Articles(ctx context.Context, ids []pool.MessageID) ([][]byte, error) {
+	out := make([][]byte, len(ids))
+	at := make(map[pool.MessageID]int, len(ids))
+	for i, id := range ids {
+		at[id] = i
+	}
+	q := *p
+	q.Taker = keeper{out, at}
+	_, err := q.Fetch(ctx, ids)
+	return out, err
+}
+
+// A keeper keeps what it takes.
+type keeper struct {
+	texts [][]byte
+	at    map[pool.MessageID]int
+}
+
+// Take implements [Taker].
+func (k keeper) Take(_ context.Context, id pool.MessageID, text []byte) func() error {
+	k.texts[k.at[id]] = text
+	return func() error { return nil }
+}
+
+// slowest is the size of an article, in octets, by which a server's time for one is
+// measured: one that hangs must not hold up what others have.
+const slowest = 256 << 10
+
 // fetch asks for articles, a window of them ahead, and hands them over. It says
 // whether none has to be asked for again.
 func (r *run) fetch(ctx context.Context, ids []pool.MessageID) (whole bool, err error) {
@@ -52,7 +82,7 @@ func (r *run) fetch(ctx context.Context, ids []pool.MessageID) (whole bool, err 
 
 // some fetches one window full. The articles share a sync.
 func (r *run) some(ctx context.Context, ids []pool.MessageID) (whole bool, err error) {
-	r.conn.Extend(len(ids) * r.Articles)
+	r.conn.Extend(0)
 	for _, id := range ids {
 		if err := r.conn.W.Command("ARTICLE " + string(id)); err != nil {
 			return false, err
@@ -80,6 +110,7 @@ func (r *run) some(ctx context.Context, ids []pool.MessageID) (whole bool, err e
 
 // article reads the answer to ARTICLE; nothing where there is none to be had.
 func (r *run) article() ([]byte, error) {
+	r.conn.Extend(min(r.Most, slowest))
 	reply, err := r.conn.Reply()
 	if err != nil {
 		return nil, err
@@ -91,7 +122,7 @@ func (r *run) article() ([]byte, error) {
 	default:
 		return nil, &remote.Refused{Code: reply.Code}
 	}
-	block, err := r.conn.Block(r.Articles)
+	block, err := r.conn.Block(r.Most)
 	switch {
 	case errors.Is(err, nntp.ErrBlockMalformed), errors.Is(err, nntp.ErrBlockTooLarge):
 		return nil, nil

@@ -27,15 +27,15 @@ type Taker interface {
 // A Puller pulls from one server. Everything without a stated default must be
 // set.
 type Puller struct {
-	Server   remote.Server
-	Groups   nntp.Wildmat // of those that are carried here
-	Since    time.Time    // what is dated before is left; zero: everything
-	NewNews  bool         // ask by NEWNEWS what has come since, in place of OVER
-	Articles int          // octets of the largest article
-	Store    pool.Store   // what is seen there is not asked for
-	Taker    Taker
-	State    string // file that says how far it has come; "": begin anew
-	Window   int    // articles asked for ahead; 0: 32
+	Server  remote.Server
+	Groups  nntp.Wildmat // of those that are carried here
+	Since   time.Time    // what is dated before is left; zero: everything
+	NewNews bool         // ask by NEWNEWS what has come since, in place of OVER
+	Most    int          // octets of the largest article
+	Store   pool.Store   // what is seen there is not asked for
+	Taker   Taker
+	State   string // file that says how far it has come; "": begin anew
+	Window  int    // articles asked for ahead; 0: 32
 
 	// Progress is told after each article how many were dealt with and how many
 	// there are, as far as that is known. nil: nobody.

@@ -112,7 +112,7 @@ func puller(t *testing.T, from remote.Server, to pool.Store) *Puller {
 		t.Fatal(err)
 	}
 	return &Puller{
-		Server: from, Groups: groups, Articles: 1 << 20, Store: to, Taker: taker{to},
+		Server: from, Groups: groups, Most: 1 << 20, Store: to, Taker: taker{to},
 		State: filepath.Join(t.TempDir(), "pulls", "state.json"), Window: 7,
 	}
 }

@@ -101,6 +101,12 @@ func DirectoryID(domain string, epoch, serial uint64) pool.MessageID {
 	return pool.MessageID(fmt.Sprintf("<k.%d.%d@%s>", epoch, serial, domain))
 }
 
+// IsDirectoryID says whether a Message-ID is one that the gateway of that domain
+// gives a directory.
+func IsDirectoryID(id pool.MessageID, domain string) bool {
+	return strings.HasPrefix(string(id), "<k.") && strings.HasSuffix(string(id), "@"+domain+">")
+}
+
 // DirectorySubject is its Subject.
 func DirectorySubject(epoch, serial uint64) string {
 	return fmt.Sprintf("directory %d of epoch %d", serial, epoch)

@@ -86,6 +86,13 @@ func Passphrase(t testing.TB) string {
 	return run(t, "passphrase")
 }
 
+// TryRun is [Gateway.Run] for a task that may fail.
+func (g *Gateway) TryRun(args ...string) (string, error) {
+	g.t.Helper()
+	out, err := exec.CommandContext(g.t.Context(), Program(g.t), append(args, "--config", g.Config)...).CombinedOutput()
+	return string(bytes.TrimSpace(out)), err
+}
+
 // Run runs a task of the gateway's program for this gateway, which must not run
 // unless the task allows it, and returns what it printed.
 func (g *Gateway) Run(args ...string) string {

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/restante/restante/config"
+	"github.com/restante/restante/gateway/mirror"
+	"github.com/restante/restante/gateway/pull"
+	"github.com/restante/restante/gateway/remote"
+)
+
+func verifyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "verify",
+		Short: "Compare what servers hold of the gateways' pools with what these have signed",
+		Long: `verify looks at every batch of every known gateway that should be here: the
+manifest says what was in it. It asks the running gateway of the configuration, and
+with --peer another server, for each entry, and says how many are held, missing, and
+bad: of another body, form or signature. What is missing at a peer is what that peer
+drops. A running gateway fetches by itself what it lacks.
+
+The exit status is 0 where nothing is missing or bad, and 1 otherwise.`,
+		Example: "  restanted verify\n  restanted verify --peer news.example.net --gateway a.example.org",
+		Args:    cobra.NoArgs,
+	}
+	path := addConfigFlag(c)
+	peers := c.Flags().StringArray("peer", nil, "the `name` of a peer with a [peer.read] table to look at too; may be given again")
+	only := c.Flags().StringArray("gateway", nil, "only this gateway's pool, by `domain`; may be given again")
+	batches := c.Flags().Uint64("batches", 0, "only the newest so `many` batches; 0 for all that are retained")
+	asJSON := c.Flags().Bool("json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		conf, err := load(*path)
+		if err != nil {
+			return err
+		}
+		v := verifying{c: c, conf: conf, peers: *peers, only: *only, batches: *batches}
+		tallies, err := v.run(c.Context())
+		if err != nil {
+			return err
+		}
+		return report(c, tallies, *asJSON)
+	}
+	return c
+}
+
+// verifying is one run of verify.
+type verifying struct {
+	c       *cobra.Command
+	conf    config.Config
+	peers   []string
+	only    []string
+	batches uint64
+}
+
+// A line is what verify found of one gateway on one server.
+type line struct {
+	Server string `json:"server"`
+	mirror.Tally
+	FirstBatch uint64  `json:"first_batch"`
+	LastBatch  uint64  `json:"last_batch"`
+	DropRate   float64 `json:"drop_rate_percent"`
+}
+
+func (v *verifying) run(ctx context.Context) ([]line, error) {
+	servers, err := v.servers()
+	if err != nil {
+		return nil, err
+	}
+	s, err := settings(v.conf, zerolog.Nop())
+	if err != nil {
+		return nil, err
+	}
+	policy, err := s.Policy()
+	if err != nil {
+		return nil, err
+	}
+	check := &mirror.Verifier{Policy: policy}
+	domains := policy.Book.Gateways()
+	if len(domains) == 0 {
+		return nil, errors.New("no other gateway is known: write a [[gateway]] table, or mirror.unknown = \"learn\", and wait for a directory to come")
+	}
+	var out []line
+	for _, domain := range domains {
+		if len(v.only) > 0 && !slices.Contains(v.only, domain) {
+			continue
+		}
+		first, last, err := check.Span(domain, time.Now())
+		if err != nil {
+			continue // nothing should be here yet, or nothing is taken of it
+		}
+		if v.batches > 0 && last-first+1 > v.batches {
+			first = last - v.batches + 1
+		}
+		for _, s := range servers {
+			bar := progress(v.c.ErrOrStderr(), int64(last-first+1), "verifying "+s.name, false)
+			t, err := check.Verify(ctx, domain, first, last, servers[0].source, s.source, func(done, _ int) { _ = bar.Set(done) }) // a bar that can't be drawn
+			_ = bar.Finish()
+			if err != nil {
+				if errors.Is(err, remote.ErrDial) && s.name == self {
+					return nil, errors.New("this gateway does not answer: start it with restanted serve, and run verify beside it")
+				}
+				return nil, fmt.Errorf("%s: %w", s.name, err)
+			}
+			out = append(out, line{Server: s.name, Tally: t, FirstBatch: first, LastBatch: last, DropRate: t.DropRate()})
+		}
+	}
+	return out, nil
+}
+
+// A verified is a server that is looked at.
+type verified struct {
+	name   string
+	source mirror.Source
+}
+
+// self is the name that is printed for the gateway of the configuration.
+const self = "this gateway"
+
+// servers is the gateway itself, and the peers asked for.
+func (v *verifying) servers() ([]verified, error) {
+	own := &pull.Puller{Server: remote.Server{Address: v.conf.Listen.NNTP}, Most: v.conf.Limits.ArticleSize}
+	out := []verified{{self, own}}
+	for _, name := range v.peers {
+		at := slices.IndexFunc(v.conf.Peers, func(p config.Peer) bool { return p.Name == name && p.Read != nil })
+		if at < 0 {
+			return nil, fmt.Errorf("--peer %s: there is no [[peer]] of that name with a [peer.read] table", name)
+		}
+		r := v.conf.Peers[at].Read
+		s, _, err := server(r.Address, r.Security, r.Authority, r.User, r.Password)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, verified{name, &pull.Puller{Server: s, Most: v.conf.Limits.ArticleSize}})
+	}
+	return out, nil
+}
+
+var errLacking = errors.New("something is missing or bad")
+
+// report prints what was found.
+func report(c *cobra.Command, lines []line, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(c.OutOrStdout())
+		e.SetIndent("", "  ")
+		if err := e.Encode(lines); err != nil {
+			return err
+		}
+	} else {
+		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
+		fmt.Fprintln(w, "gateway\tserver\tbatches\tmanifests\tentries\theld\tmissing\tbad\tdropped")
+		for _, l := range lines {
+			fmt.Fprintf(w, "%s\t%s\t%d-%d\t%d of %d\t%d\t%d\t%d\t%d\t%.2f %%\n", l.Gateway, l.Server, l.FirstBatch, l.LastBatch,
+				l.Manifests, l.Batches, l.Entries, l.Held, l.Missing, l.Bad, l.DropRate)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	for _, l := range lines {
+		if l.Missing > 0 || l.Bad > 0 || l.Manifests < l.Batches {
+			return errLacking
+		}
+	}
+	return nil
+}
