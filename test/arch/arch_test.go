@@ -18,7 +18,7 @@ const module = "github.com/restante/restante/"
 // named by the start of their path.
 var rooms = map[string][]string{
 	"cmd/restanted": {
-		"config", "gateway", "gateway/admin", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer",
+		"config", "gateway", "gateway/admin", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer", "gateway/pull",
 		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive", "pool/disk",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
