@@ -28,12 +28,18 @@ func TestRound_clockAheadHoldsEverything(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Minute)
+		s.Keep = map[pool.Group]Keep{"misc.test": {Age: time.Hour}}
+		g.setKeep(s)
+		file(t, g, "fresh", "misc.test")
 		before, directory := g.queue.Released(), g.keys.Directory()
 		ahead := time.Now().Add(30*time.Minute + s.Batches.Calendar.EpochLength)
 		for range 3 {
 			if err := g.round(t.Context(), ahead); !errors.Is(err, keyring.ErrClock) || !g.Held() {
 				t.Fatalf("a round three epochs ahead: %v, held %v", err, g.Held())
 			}
+		}
+		if err := g.expire(t.Context(), ahead); err != nil || count(t, g, "misc.test") != 1 {
+			t.Errorf("what is minutes old has expired: %v", err)
 		}
 		if g.queue.Released() != before || g.keys.Directory().ID != directory.ID {
 			t.Error("something changed")
