@@ -90,7 +90,11 @@ func (s *Store) giveUp(ctx context.Context, head historyHead, segments []*segmen
 			return err
 		}
 	}
-	s.batcher.Alone(func() { err = s.finishGivingUp(head, segments, touched) })
+	lows, err := s.lows(touched)
+	if err != nil {
+		return err
+	}
+	s.batcher.Alone(func() { err = s.finishGivingUp(head, segments, lows) })
 	if err != nil {
 		return err
 	}
@@ -260,9 +264,32 @@ func (s *Store) leavings(g *segment, after []byte) (some []leaving, next []byte,
 	return some, next, more, nil
 }
 
-// finishGivingUp brings the groups' low marks up to date and forgets the
-// segments. It runs under the batcher's turn.
-func (s *Store) finishGivingUp(head historyHead, segments []*segment, touched map[uint32]bool) error {
+// lows returns the low marks of groups that articles were taken out of. Finding
+// them may mean to walk over all that was taken out, so nobody waits for it.
+func (s *Store) lows(touched map[uint32]bool) (map[uint32]pool.Number, error) {
+	out := make(map[uint32]pool.Number)
+	for id := range touched {
+		s.mu.RLock()
+		g := s.byNumber[id]
+		var now group
+		if g != nil {
+			now = *g
+		}
+		s.mu.RUnlock()
+		if g == nil {
+			continue
+		}
+		if err := s.setLow(&now); err != nil {
+			return nil, err
+		}
+		out[id] = now.info.Low
+	}
+	return out, nil
+}
+
+// finishGivingUp brings the groups' low marks up to date, from those found a
+// moment ago on, and forgets the segments. It runs under the batcher's turn.
+func (s *Store) finishGivingUp(head historyHead, segments []*segment, from map[uint32]pool.Number) error {
 	batch := new(leveldb.Batch)
 	for _, g := range segments {
 		if g.tally.live != 0 {
@@ -273,12 +300,10 @@ func (s *Store) finishGivingUp(head historyHead, segments []*segment, touched ma
 	}
 	batch.Put(historyKey(head.name()), nil)
 	lows := make(map[*group]pool.Number)
-	for id := range touched {
+	for id, low := range from {
 		g := s.byNumber[id]
-		if g == nil {
-			continue
-		}
 		now := *g
+		now.info.Low = max(now.info.Low, min(low, now.info.High+1))
 		if err := s.setLow(&now); err != nil {
 			return err
 		}

@@ -1,15 +1,18 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/pooltest"
+	"github.com/restante/restante/pool/record/recordtest"
 )
 
 func mustSetGroup(t testing.TB, s *Store, names ...pool.Group) {
@@ -132,5 +135,83 @@ func TestDropBefore_countsWhatIsDropped(t *testing.T) {
 	}
 	if looked != 40 {
 		t.Errorf("%d arrivals of 400 are looked at to drop 40", looked)
+	}
+}
+
+// A history file that a crash left in the midst of being forgotten says that
+// its articles are gone. One of them may have come again by then.
+func TestForget_whatCameAgainStays(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir, small())
+	mustSetGroup(t, s, "a")
+	for i := range 40 {
+		mustAppend(t, s, pooltest.Article(t, fmt.Sprint(i), "a"))
+	}
+	mustExpire(t, s, map[pool.Group]pool.Keep{"a": {Articles: 1}})
+	saved := make(map[string][]byte)
+	for _, name := range files(t, s, historyDir) {
+		path := filepath.Join(dir, historyDir, name)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved[path] = text
+		if err := s.forgetFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.recent = recent{}
+	mustAppend(t, s, pooltest.Article(t, "0", "a"))
+	abandon(t, s)
+	for path, text := range saved { // as if it had never been deleted
+		write(t, path, "", string(text))
+	}
+	for range 2 {
+		s = mustOpen(t, dir, small())
+		if _, err := s.ByID(t.Context(), pooltest.ID("0")); err != nil {
+			t.Errorf("an article that came again: %v", err)
+		}
+		abandon(t, s)
+		removeAll(t, dir, indexDir)
+	}
+}
+
+// A reader has looked up where an article is when it is copied and its old
+// segment deleted.
+func TestReclaim_readersFollow(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), small())
+	defer mustClose(t, s)
+	mustSetGroup(t, s, "a", "b")
+	mustAppend(t, s, pooltest.Article(t, "stays", "b"))
+	for i := range 60 {
+		mustAppend(t, s, pooltest.Article(t, fmt.Sprint(i), "a"))
+	}
+	key := idKey(hashOf(pooltest.ID("stays")))
+	old, _, err := s.index.get(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustExpire(t, s, map[pool.Group]pool.Keep{"a": {Articles: 1}})
+	if _, err := s.read(old); !errors.Is(err, pool.ErrNotFound) {
+		t.Fatalf("the article was not copied: %v", err)
+	}
+	if a, err := s.followFrom(key, old); err != nil || a.ID != pooltest.ID("stays") {
+		t.Errorf("followFrom: %v", err)
+	}
+}
+
+// What the disk can't read is damage, and no failed write.
+func TestExpire_unreadableArticle(t *testing.T) {
+	s, faults, _ := faulty(t)
+	defer mustClose(t, s)
+	faults.Set(recordtest.Fault{Op: recordtest.ReadAt, Path: ".seg", Err: syscall.EIO})
+	mustExpire(t, s, map[pool.Group]pool.Keep{"a": {Since: time.Now().Add(time.Hour)}})
+	if _, err := s.ByID(t.Context(), pooltest.ID("1")); !errors.Is(err, pool.ErrCorrupt) {
+		t.Errorf("ByID: %v, want ErrCorrupt", err)
+	}
+	faults.Set()
+	mustAppend(t, s, pooltest.Article(t, "3", "a"))
+	if h := s.Health(); h.ReadOnly || h.CorruptReads == 0 {
+		t.Errorf("%+v", h)
 	}
 }

@@ -171,6 +171,10 @@ func (s *Store) indexHistory() error {
 func (s *Store) indexHistoryFile(name string) error {
 	batch := new(leveldb.Batch)
 	_, err := s.readHistory(name, func(h hash) error {
+		// One that a crash came in the midst of forgetting may have come again.
+		if _, known, err := s.index.get(idKey(h)); known || err != nil {
+			return err
+		}
 		batch.Put(idKey(h), nil)
 		return s.flush(batch)
 	})

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -101,14 +102,7 @@ func (s *Store) ByNumber(ctx context.Context, name pool.Group, n pool.Number) (*
 	if n < g.floor {
 		return nil, pool.ErrNotFound
 	}
-	value, ok, err := s.index.get(numberKey(g.id, n))
-	if err != nil {
-		return nil, s.fromIndex(err)
-	}
-	if !ok {
-		return nil, pool.ErrNotFound
-	}
-	a, err := s.read(value)
+	a, err := s.follow(numberKey(g.id, n))
 	if err != nil {
 		return nil, err
 	}
@@ -129,14 +123,7 @@ func (s *Store) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, erro
 	if !s.seen.maybe(h) {
 		return nil, pool.ErrNotFound
 	}
-	value, ok, err := s.index.get(idKey(h))
-	if err != nil {
-		return nil, s.fromIndex(err)
-	}
-	if !ok || len(value) == 0 || withdrawn(value) {
-		return nil, pool.ErrNotFound
-	}
-	a, err := s.read(value)
+	a, err := s.follow(idKey(h))
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +134,29 @@ func (s *Store) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, erro
 		return nil, pool.ErrNotFound
 	}
 	return s.visible(a), nil
+}
+
+// follow reads the article that a key in the index leads to. An article may be
+// copied and its old segment deleted between a look at the one and at the
+// other: then there is another place, and it looks again.
+func (s *Store) follow(key []byte) (*pool.Stored, error) {
+	return s.followFrom(key, nil)
+}
+
+// followFrom is follow once it was tried with one value of the key.
+func (s *Store) followFrom(key, tried []byte) (*pool.Stored, error) {
+	value, ok, err := s.index.get(key)
+	if err != nil {
+		return nil, s.fromIndex(err)
+	}
+	if !ok || len(value) == 0 || key[0] == 'm' && withdrawn(value) || bytes.Equal(value, tried) {
+		return nil, pool.ErrNotFound
+	}
+	a, err := s.read(value)
+	if errors.Is(err, pool.ErrNotFound) {
+		return s.followFrom(key, value)
+	}
+	return a, err
 }
 
 // read reads the article whose place an index value starts with.

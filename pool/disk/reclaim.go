@@ -209,11 +209,11 @@ func (s *Store) readWhole(g *segment, c *copying) error {
 	}
 	size, err := g.reader.Size(c.from.offset)
 	if err != nil {
-		return err
+		return damage(err)
 	}
 	c.from.size = size
 	if c.payload, err = g.reader.Read(c.from.offset, size); err != nil {
-		return err
+		return damage(err)
 	}
 	c.article, _, err = parseAny(c.payload)
 	return err

@@ -60,7 +60,9 @@ func (s *Store) findSegments() ([]*segment, error) {
 	for _, g := range segments {
 		s.lastSegment = max(s.lastSegment, g.number)
 		if dead.has(g.epoch, g.number) {
-			if err := g.remove(s.files); err != nil {
+			// Durably: once its history is forgotten nothing says any more that
+			// the segment is gone.
+			if err := errors.Join(g.remove(s.files), s.files.SyncDir(filepath.Dir(g.path))); err != nil {
 				return nil, err
 			}
 			continue

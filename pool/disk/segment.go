@@ -99,7 +99,17 @@ func (g *segment) read(p place) ([]byte, error) {
 	case g.reader == nil:
 		return nil, pool.ErrCorrupt
 	}
-	return g.reader.Read(p.offset, p.size)
+	payload, err := g.reader.Read(p.offset, p.size)
+	return payload, damage(err)
+}
+
+// damage returns an error of reading as a pool.ErrCorrupt: whether the disk gives
+// wrong octets or none makes no difference, and neither is a failed write.
+func damage(err error) error {
+	if err == nil || errors.Is(err, pool.ErrCorrupt) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", pool.ErrCorrupt, err)
 }
 
 // close waits for reads under way and closes the file.

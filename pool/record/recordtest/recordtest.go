@@ -15,6 +15,7 @@ type Op string
 // The steps.
 const (
 	OpenFile Op = "open"
+	ReadAt   Op = "read"
 	WriteAt  Op = "write"
 	Truncate Op = "truncate"
 	Sync     Op = "sync"
@@ -105,6 +106,13 @@ type file struct {
 	record.File
 	faults *Faults
 	path   string
+}
+
+func (f *file) ReadAt(b []byte, offset int64) (int, error) {
+	if fault := f.faults.step(ReadAt, f.path); fault != nil {
+		return 0, fault.Err
+	}
+	return f.File.ReadAt(b, offset)
 }
 
 func (f *file) WriteAt(b []byte, offset int64) (int, error) {
