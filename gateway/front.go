@@ -38,9 +38,9 @@ func (f front) Login(ctx context.Context, handle, passphrase string) (session.Ma
 
 // Submit implements [session.Office]. While the clock is not to be believed it
 // takes nothing: that would be booked for a batch weeks away.
-func (f front) Submit(ctx context.Context, text []byte, from session.Mailbox) (pool.MessageID, error) {
+func (f front) Submit(ctx context.Context, text []byte, from session.Mailbox) (session.Posted, error) {
 	if err := f.keys.Clock(time.Now()); err != nil {
-		return "", fmt.Errorf("%w: %w", pool.ErrReadOnly, err)
+		return session.Posted{}, fmt.Errorf("%w: %w", pool.ErrReadOnly, err)
 	}
 	m, _ := from.(*office.Mailbox) // nil when nobody is logged in
 	id, err := f.Office.Submit(ctx, text, m)
@@ -48,7 +48,7 @@ func (f front) Submit(ctx context.Context, text []byte, from session.Mailbox) (p
 	if err != nil && !errors.As(err, &refusal) {
 		f.fault()
 	}
-	return id, err
+	return session.Posted{ID: id}, err
 }
 
 // A window is the office as those see it who fetch their mail by command.

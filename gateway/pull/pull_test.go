@@ -33,8 +33,8 @@ func (closed) Login(context.Context, string, string) (session.Mailbox, error) {
 	return nil, session.ErrBusy
 }
 
-func (closed) Submit(context.Context, []byte, session.Mailbox) (pool.MessageID, error) {
-	return "", pool.ErrReadOnly
+func (closed) Submit(context.Context, []byte, session.Mailbox) (session.Posted, error) {
+	return session.Posted{}, pool.ErrReadOnly
 }
 
 // server serves a store to readers.

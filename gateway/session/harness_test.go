@@ -77,6 +77,7 @@ type fakeOffice struct {
 	loginErr error
 	postErr  error
 	panics   bool
+	how      string
 
 	handle, passphrase string // of the last login
 	posted             []byte
@@ -119,12 +120,12 @@ func (o *fakeOffice) Login(_ context.Context, handle, passphrase string) (Mailbo
 	return o.box, nil
 }
 
-func (o *fakeOffice) Submit(_ context.Context, text []byte, from Mailbox) (pool.MessageID, error) {
+func (o *fakeOffice) Submit(_ context.Context, text []byte, from Mailbox) (Posted, error) {
 	if o.panics {
 		panic("an article with its author's name")
 	}
 	o.posted, o.from = text, from
-	return "<new@news.example>", o.postErr
+	return Posted{"<new@news.example>", o.how}, o.postErr
 }
 
 func newOptions(t testing.TB) Options {

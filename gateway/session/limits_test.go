@@ -64,7 +64,7 @@ func TestLimits_commandLine(t *testing.T) {
 }
 
 // A stuck store does not take that thing long that a command takes.
-type stuck struct{ Store }
+type stuck struct{ pool.Reader }
 
 func (stuck) ByID(ctx context.Context, _ pool.MessageID) (*pool.Stored, error) {
 	<-ctx.Done()
@@ -173,7 +173,7 @@ func sip(c *client, octets int, every time.Duration) time.Duration {
 
 // An endless group has an article for every number.
 type endless struct {
-	Store
+	pool.Reader
 	looked int
 }
 
@@ -210,7 +210,7 @@ func TestLimits_slowReader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				opts := newOptions(t)
-				opts.Store = &endless{Store: opts.Store}
+				opts.Store = &endless{Reader: opts.Store}
 				opts.Limits = Limits{Idle: 10 * time.Minute, Window: 3 * time.Minute, Rate: 100}
 				c := dial(t, opts)
 				c.talk("> GROUP misc.test", "~211 ")
@@ -227,7 +227,7 @@ func TestLimits_slowReader(t *testing.T) {
 func TestLimits_healthyReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := newOptions(t)
-		opts.Store = &endless{Store: opts.Store}
+		opts.Store = &endless{Reader: opts.Store}
 		opts.Limits = Limits{Idle: 10 * time.Minute, Window: 3 * time.Minute, Rate: 100}
 		c := dial(t, opts)
 		c.talk("> GROUP misc.test", "~211 ")
@@ -246,7 +246,7 @@ func TestLimits_healthyReader(t *testing.T) {
 // takes.
 func TestOver_streams(t *testing.T) {
 	opts := newOptions(t)
-	store := &endless{Store: opts.Store}
+	store := &endless{Reader: opts.Store}
 	opts.Store = store
 	for _, command := range []string{"OVER 1-", "XHDR subject 1-", "HDR from 1-", "XPAT subject 1- *", "LISTGROUP", "NEWNEWS * 20000101 000000"} {
 		c := dial(t, opts)
@@ -270,7 +270,7 @@ func TestOver_streams(t *testing.T) {
 // handled. Nothing else changes.
 func TestLimits_work(t *testing.T) {
 	opts := newOptions(t)
-	store := &endless{Store: opts.Store}
+	store := &endless{Reader: opts.Store}
 	opts.Store, opts.Limits.Work = store, 1000
 	c := dial(t, opts)
 	c.talk("> GROUP misc.test", "~211 ", "> STAT", "~223 1 ", "> NEXT", "~223 2 ")

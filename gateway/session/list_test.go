@@ -2,6 +2,8 @@ package session
 
 import (
 	"testing"
+
+	"github.com/restante/restante/pool"
 )
 
 func TestList_answers(t *testing.T) {
@@ -59,4 +61,11 @@ func TestNewNews_answers(t *testing.T) {
 		}},
 		{"wrong ones", []string{"> NEWNEWS [ 20240303 120000", "~501 ", "> NEWNEWS * 20240303", "~501 ", "> NEWNEWS * 2024 12", "~501 "}},
 	}, nil)
+}
+
+func TestNewNews_notKnown(t *testing.T) {
+	play(t, []dialogue{{"a store that knows no arrivals", []string{
+		"> NEWNEWS * 20240303 120000 GMT", "~503 ",
+		"> CAPABILITIES", "~101 ", "VERSION 2", "~IMPL", "READER", "~AUTHINFO", "~SASL", "POST", "OVER MSGID", "HDR", "~LIST ", ".",
+	}}}, func(o *Options) { o.Store = struct{ pool.Reader }{o.Store} })
 }

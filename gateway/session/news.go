@@ -43,9 +43,17 @@ func (s *session) newGroups(ctx context.Context, req request) (response, error) 
 	}), nil
 }
 
+func knowsArrivals(s *session) error {
+	if _, ok := s.opts.Store.(Arrivals); !ok {
+		return errNoArrivals
+	}
+	return nil
+}
+
 // newNews goes by the arrival of articles here, never by their Date (RFC 3977,
 // Section 7.4).
 func (s *session) newNews(ctx context.Context, req request) (response, error) {
+	arrivals, _ := s.opts.Store.(Arrivals) // as knowsArrivals saw
 	wildmat, err := nntp.ParseWildmat(req.args[0])
 	if err != nil {
 		return response{}, err
@@ -59,12 +67,12 @@ func (s *session) newNews(ctx context.Context, req request) (response, error) {
 			return response{}, err
 		}
 	}
-	if err := s.affordableSince(ctx, since); err != nil {
+	if err := s.affordableSince(ctx, arrivals, since); err != nil {
 		return response{}, err
 	}
 	return listing(nntp.CodeNewNews, "New articles follow", func(w *nntp.Writer) error {
 		inGroups := func(l pool.Location) bool { return wildmat.Match(string(l.Group)) }
-		err := s.opts.Store.Since(ctx, since, func(id pool.MessageID, at []pool.Location) bool {
+		err := arrivals.Since(ctx, since, func(id pool.MessageID, at []pool.Location) bool {
 			if slices.ContainsFunc(at, inGroups) {
 				w.Line([]byte(id))
 			}

@@ -8,10 +8,9 @@ import (
 	"github.com/restante/restante/pool"
 )
 
-// A Store is the part of a [pool.Store] that a session reads.
-type Store interface {
-	pool.Reader
-
+// Arrivals is an add-on to the reader of Options.Store: it knows when articles
+// came. Without it NEWNEWS answers 503 and is not offered.
+type Arrivals interface {
 	// Since is as [pool.Store] has it.
 	Since(ctx context.Context, t time.Time, yield func(id pool.MessageID, at []pool.Location) bool) error
 }
@@ -43,10 +42,15 @@ type Office interface {
 
 	// Submit takes an article, in text form: each line ended by CRLF, no
 	// dot-stuffing. from is the sender's mailbox, nil when not logged in. It
-	// returns the message-id that the article got, once the article is safe
-	// against a crash. Errors: *[pool.Refusal], whose sentence is shown, and
-	// those of [pool.Store].
-	Submit(ctx context.Context, text []byte, from Mailbox) (pool.MessageID, error)
+	// returns once the article is safe against a crash. Errors: *[pool.Refusal],
+	// whose sentence is shown, and those of [pool.Store].
+	Submit(ctx context.Context, text []byte, from Mailbox) (Posted, error)
+}
+
+// Posted is what the 240 line says of an article.
+type Posted struct {
+	ID  pool.MessageID // that it got
+	How string         // what became of it, a few words of printable ASCII; "" stands for "received"
 }
 
 // Feeds says who may feed articles. It may be used from many goroutines at the

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -23,11 +24,11 @@ func (s *session) takePost(ctx context.Context) (response, error) {
 	if err != nil {
 		return response{}, postError{err}
 	}
-	id, err := s.opts.Office.Submit(ctx, block.Text(), s.mailbox)
+	posted, err := s.opts.Office.Submit(ctx, block.Text(), s.mailbox)
 	if err != nil {
 		return response{}, postError{err}
 	}
-	return response{Reply: nntp.Reply{Code: nntp.CodePosted, Text: "Article received " + string(id)}}, nil
+	return response{Reply: nntp.Reply{Code: nntp.CodePosted, Text: "Article " + cmp.Or(posted.How, "received") + " " + string(posted.ID)}}, nil
 }
 
 // readBlock reads an article. What the connection fails with is a

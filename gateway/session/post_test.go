@@ -22,6 +22,8 @@ func TestPost_taken(t *testing.T) {
 	if office.from != Mailbox(office.box) {
 		t.Error("the office did not get the sender's mailbox")
 	}
+	office.how = "sealed"
+	c.talk("> POST", "~340 ", "> x", "> .", "240 Article sealed <new@news.example>")
 }
 
 func TestPost_refusals(t *testing.T) {

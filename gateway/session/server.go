@@ -31,7 +31,7 @@ var (
 // Options are what a [Server] is made of. Everything without a stated default
 // must be set.
 type Options struct {
-	Store  Store
+	Store  pool.Reader // and [Arrivals], or not
 	Office Office
 
 	Name    string // the server's name, said in the greeting and to LIST ACTIVE.TIMES

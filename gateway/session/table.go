@@ -102,7 +102,10 @@ func listCommands() []command {
 func newsCommands() []command {
 	return []command{
 		{name: "NEWGROUPS", syntax: "date time [GMT]", run: (*session).newGroups, min: 2, max: 3, rfc: "RFC 3977, Section 7.3", capability: reader()},
-		{name: "NEWNEWS", syntax: "wildmat date time [GMT]", run: (*session).newNews, min: 3, max: 4, rfc: "RFC 3977, Section 7.4", capability: capability{label: "NEWNEWS"}},
+		{
+			name: "NEWNEWS", syntax: "wildmat date time [GMT]", run: (*session).newNews, min: 3, max: 4,
+			needs: needs{knowsArrivals}, rfc: "RFC 3977, Section 7.4", capability: capability{label: "NEWNEWS"},
+		},
 	}
 }
 

@@ -52,6 +52,7 @@ var (
 	errTooMany       = errors.New("too many failed commands in a row")
 	errPosting       = errors.New("posting not allowed")
 	errNotKept       = errors.New("list not kept")
+	errNoArrivals    = errors.New("arrivals of articles not known")
 	errField         = errors.New("unknown metadata item")
 	errNotPeer       = errors.New("client is no peer")
 	errStopping      = errors.New("server stops")
@@ -87,6 +88,7 @@ func verdictTable() []verdict {
 		{err: nntp.ErrTime, Reply: say(nntp.CodeSyntax, "Not a date and time")},
 		{err: pool.ErrMessageID, Reply: say(nntp.CodeSyntax, "Not a message-id"), post: "A message-id in the article is malformed", final: true},
 		{err: errField, Reply: say(nntp.CodeNotSupported, "No such metadata item")},
+		{err: errNoArrivals, Reply: say(nntp.CodeNotSupported, "It is not known here when articles came")},
 		{err: errNotKept, Reply: say(nntp.CodeNotSupported, "No such list is kept here")},
 
 		{err: pool.ErrGroupName, Reply: say(nntp.CodeNoSuchGroup, "No such newsgroup"), post: "A newsgroup name in the article is malformed", final: true},

@@ -32,13 +32,13 @@ func (s *session) affordable(info pool.GroupInfo, r pool.Range, cost int) error 
 
 // affordableSince says whether NEWNEWS may look at all that arrived since. It
 // counts as far as the limit, as the first line of the answer must be right.
-func (s *session) affordableSince(ctx context.Context, since time.Time) error {
+func (s *session) affordableSince(ctx context.Context, arrivals Arrivals, since time.Time) error {
 	most := s.limits.Load().Work
 	if most == 0 {
 		return nil
 	}
 	looked := 0
-	err := s.opts.Store.Since(ctx, since, func(pool.MessageID, []pool.Location) bool {
+	err := arrivals.Since(ctx, since, func(pool.MessageID, []pool.Location) bool {
 		looked++
 		return looked <= most
 	})
