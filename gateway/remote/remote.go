@@ -92,6 +92,8 @@ func (s *Server) Connect(ctx context.Context) (_ *Conn, err error) {
 	if err != nil {
 		return nil, ErrDial // the cause names the address
 	}
+	// A server that says nothing must not hold up whoever wants to stop.
+	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	c := &Conn{timeout: s.timeout(), buffers: new(nntp.Buffers)}
 	c.use(raw)
 	defer func() {
@@ -233,9 +235,10 @@ func (c *Conn) lost(err error) error {
 }
 
 // Extend gives the next exchange its time anew: that of one answer, and more for
-// so many octets at 1 KiB a second.
+// so many octets at 8 KiB a second. Who is slower is given up: a line that
+// died without a word would be waited for as long.
 func (c *Conn) Extend(octets int) {
-	_ = c.net.SetDeadline(time.Now().Add(c.timeout + time.Duration(octets/1024)*time.Second)) // as in Connect
+	_ = c.net.SetDeadline(time.Now().Add(c.timeout + time.Duration(octets/(8<<10))*time.Second)) // as in Connect
 }
 
 // Quit says good-bye and closes the connection.
