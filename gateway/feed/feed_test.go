@@ -29,14 +29,15 @@ type taker struct {
 	t        *testing.T
 	listener net.Listener
 
-	mu      sync.Mutex
-	streams bool
-	checks  map[string]int // what to answer to CHECK and IHAVE; 0: wanted
-	takes   map[string]int // what to answer to an article; 0: taken
-	hangUp  int            // connections to cut at their next article
-	asked   []string       // commands, without MODE STREAM and QUIT
-	got     map[string]string
-	conns   int
+	mu       sync.Mutex
+	streams  bool
+	checks   map[string]int // what to answer to CHECK and IHAVE; 0: wanted
+	takes    map[string]int // what to answer to an article; 0: taken
+	hangUp   int            // connections to cut at their next article
+	hangUpAt string         // the article at which each connection is cut
+	asked    []string       // commands, without MODE STREAM and QUIT
+	got      map[string]string
+	conns    int
 }
 
 func newTaker(t *testing.T, streams bool) *taker {
@@ -122,6 +123,9 @@ func (k *taker) answer(r *bufio.Reader, line string, early func(string)) string 
 		if text.WriteString(l); l == ".\r\n" {
 			break
 		}
+	}
+	if id == k.hangUpAt {
+		return ""
 	}
 	if k.hangUp > 0 {
 		k.hangUp--

@@ -10,7 +10,7 @@ type Counts struct {
 	Refused  uint64 `json:"refused"`  // not wanted, as it has them: 438, 435
 	Rejected uint64 `json:"rejected"` // sent and not taken: 439, 437
 	Deferred uint64 `json:"deferred"` // on their way, or put off by 431 or 436: to be offered again
-	Lost     uint64 `json:"lost"`     // never sent: expired or damaged before, or put off for too long
+	Lost     uint64 `json:"lost"`     // never sent: expired or damaged before
 	Octets   uint64 `json:"octets"`   // of articles sent
 }
 

@@ -13,7 +13,8 @@ import (
 const (
 	// scanned is how many articles are looked up at a time.
 	scanned = 256
-	// maxAgain bounds what is put off; more counts as lost.
+	// maxAgain bounds what is put off: with more, nothing new is looked at until
+	// some of it is settled.
 	maxAgain = 10000
 	// look is how often a feed with nothing to do looks for new articles.
 	look = 500 * time.Millisecond
@@ -28,6 +29,7 @@ type job struct {
 	place
 	offered bool // it is counted already
 	tries   int
+	broke   int       // connections that ended when it was sent
 	when    time.Time // not before
 }
 
@@ -145,6 +147,8 @@ func (q *queue) scanGroup(ctx context.Context, g pool.GroupInfo) error {
 		next = g.Low
 	case !known:
 		next = g.High + 1
+	case next > g.High+1: // the store was lost and began anew
+		next = g.Low
 	case next < g.Low:
 		q.counts.Offered += uint64(g.Low - next)
 		q.counts.Lost += uint64(g.Low - next)
@@ -154,6 +158,9 @@ func (q *queue) scanGroup(ctx context.Context, g pool.GroupInfo) error {
 		last := g.High
 		err := q.store.Scan(ctx, g.Name, pool.Range{From: next, To: g.High}, func(n pool.Number, _ []byte) bool {
 			p := place{g.Name, n}
+			if q.open[p] { // it was put off before a restart
+				return true
+			}
 			q.open[p] = true
 			q.ready = append(q.ready, job{place: p})
 			if len(q.ready) >= scanned {
@@ -193,13 +200,11 @@ func (q *queue) settle(j job, o outcome, octets int) {
 	case o == unsent:
 		q.ready = slices.Insert(q.ready, 0, j)
 		return
-	case o == deferred && len(q.later) < maxAgain:
+	case o == deferred:
 		wait := min(firstAgain<<min(j.tries, 10), longestAgain)
 		j.tries++
 		q.postpone(j, time.Now().Add(wait))
 		return
-	case o == deferred:
-		o = lost
 	}
 	delete(q.open, j.place)
 	if j.offered {

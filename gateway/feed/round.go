@@ -13,6 +13,9 @@ import (
 	"github.com/restante/restante/pool/article"
 )
 
+// mostBroken is how many connections may break over an article in a row.
+const mostBroken = 3
+
 // A link is one connection to a peer that takes articles. It is for one
 // goroutine.
 type link struct {
@@ -22,6 +25,7 @@ type link struct {
 	streaming bool
 	wanted    []parcel // the peer has asked for these
 	asked     []parcel // offered, and not answered yet
+	sent      int      // so many of asked, in front, went out whole
 }
 
 // A parcel is a job with its article.
@@ -37,6 +41,7 @@ func (l *link) open(ctx context.Context) error {
 		return err
 	}
 	l.conn = conn
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	reply, err := conn.Send("MODE STREAM")
 	if err != nil {
 		return err
@@ -82,7 +87,7 @@ func (l *link) pack(ctx context.Context, jobs []job) []parcel {
 		case ctx.Err() != nil:
 			l.queue.settle(j, unsent, 0)
 		case errors.Is(err, pool.ErrNotFound), errors.Is(err, pool.ErrNoGroup): // withdrawn, or expired just now
-			l.queue.settle(j, passed, 0)
+			l.queue.settle(j, gone(j), 0)
 		case err != nil: // damaged
 			l.queue.offer(&j)
 			l.queue.settle(j, lost, 0)
@@ -104,12 +109,29 @@ func (l *link) pack(ctx context.Context, jobs []job) []parcel {
 	return out
 }
 
-// giveBack lets other links offer what this one got no answer for.
+// gone is what becomes of a job whose article is there no more.
+func gone(j job) outcome {
+	if j.offered {
+		return lost
+	}
+	return passed
+}
+
+// giveBack lets other links offer what this one got no answer for. An article
+// over which several connections broke is put off: there are articles over which
+// a peer hangs up each time, and what is behind one must not wait for ever.
 func (l *link) giveBack() {
-	for _, p := range slices.Concat(l.wanted, l.asked) {
+	if l.sent > 0 {
+		p := &l.asked[0]
+		if p.broke++; p.broke >= mostBroken {
+			l.queue.settle(p.job, deferred, 0)
+			l.asked = l.asked[1:]
+		}
+	}
+	for _, p := range slices.Backward(slices.Concat(l.asked, l.wanted)) { // each goes to the front
 		l.queue.settle(p.job, unsent, 0)
 	}
-	l.wanted, l.asked = nil, nil
+	l.wanted, l.asked, l.sent = nil, nil, 0
 }
 
 // round sends what the peer asked for, and offers more.
@@ -128,7 +150,7 @@ func (l *link) round(fresh []parcel) error {
 // (RFC 4644, Section 2.3.2).
 func (l *link) stream(fresh []parcel) error {
 	sent := l.wanted
-	l.asked, l.wanted = append(sent[:len(sent):len(sent)], fresh...), nil
+	l.asked, l.wanted, l.sent = append(sent[:len(sent):len(sent)], fresh...), nil, len(sent)
 	octets := 0
 	for _, p := range sent {
 		octets += len(p.article.Wire)
@@ -148,10 +170,11 @@ func (l *link) stream(fresh []parcel) error {
 	if l.conn.W.Flush() != nil {
 		return remote.ErrLost
 	}
-	for i := range len(sent) + len(fresh) {
-		if err := l.answered(i < len(sent)); err != nil {
+	for len(l.asked) > 0 {
+		if err := l.answered(l.sent > 0); err != nil {
 			return err
 		}
+		l.sent = max(0, l.sent-1)
 	}
 	return nil
 }
@@ -202,7 +225,7 @@ func (l *link) oneByOne(fresh []parcel) error {
 		if err != nil {
 			return err
 		}
-		l.asked = l.asked[1:]
+		l.asked, l.sent = l.asked[1:], 0
 		l.queue.settle(p.job, o, octets)
 	}
 	return nil
@@ -214,7 +237,7 @@ func (l *link) ihave(a *pool.Stored) (o outcome, octets int, err error) {
 		return 0, 0, err
 	}
 	if reply.Code == nntp.CodeSendTransfer {
-		octets = len(a.Wire)
+		octets, l.sent = len(a.Wire), 1
 		l.conn.Extend(octets)
 		l.conn.W.Wire(a.Wire)
 		if l.conn.W.Flush() != nil {
