@@ -123,6 +123,9 @@ func (d *Desk) Round(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
+	if d.memory.next > info.High+1 { // the store was lost and began anew
+		d.memory.next = info.Low
+	}
 	for n := max(d.memory.next, info.Low); n <= info.High; n++ {
 		if err := d.one(ctx, n); err != nil {
 			return err
@@ -161,11 +164,11 @@ func (d *Desk) one(ctx context.Context, n pool.Number) error {
 	}
 	s := d.open[f.Handle]
 	if s == nil {
-		if len(d.open) >= maxOpen {
-			return nil
+		if int(f.Count) > d.mostParts() {
+			return nil // whoever sends many such must not take our memory
 		}
 		s = &submission{parts: make([]part, f.Count), lacking: int(f.Count), first: n, since: time.Now()}
-		d.open[f.Handle] = s
+		d.keep(f.Handle, s)
 	}
 	if int(f.Index) >= len(s.parts) || len(s.parts) != int(f.Count) || s.parts[f.Index].number != 0 {
 		return nil
@@ -181,6 +184,25 @@ func (d *Desk) one(ctx context.Context, n pool.Number) error {
 	}
 	delete(d.open, f.Handle)
 	return nil
+}
+
+// mostParts is how many fragments the largest article has.
+func (d *Desk) mostParts() int { return d.opts.Most/envelope.MaxContent + 1 }
+
+// keep keeps a submission until its fragments are there. Where too many wait,
+// that which waits longest is given up: an honest sender's come within minutes.
+func (d *Desk) keep(handle [16]byte, s *submission) {
+	if len(d.open) >= maxOpen {
+		var oldest [16]byte
+		first := s
+		for h, o := range d.open {
+			if o.first < first.first {
+				oldest, first = h, o
+			}
+		}
+		delete(d.open, oldest)
+	}
+	d.open[handle] = s
 }
 
 // fragment opens one article of the group. There is no fragment where it is not

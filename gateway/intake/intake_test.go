@@ -214,6 +214,59 @@ func TestRound_joinsFragmentsInAnyOrderAndAcrossARestart(t *testing.T) {
 	}
 }
 
+func TestRound_whatNobodyFinishesCostsLittle(t *testing.T) {
+	b := newBench(t)
+	b.desk.opts.Most = 64 << 10
+	for count := uint16(2); count > 0; count <<= 1 { // each says that it has many fragments
+		f := envelope.Fragment{Kind: envelope.KindMessage, Count: count, Handle: [16]byte{byte(count), byte(count >> 8)}, Content: []byte("x")}
+		payload, err := envelope.SealSubmission(b.keys.seals[11].Public(), domain, 11, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.file(domain, 11, payload)
+	}
+	b.round()
+	parts := 0
+	for _, s := range b.desk.open {
+		parts += len(s.parts)
+	}
+	if parts > 20 {
+		t.Errorf("room for %d fragments, of 64 KiB at most", parts)
+	}
+}
+
+func TestKeep_theOldestGoes(t *testing.T) {
+	b := newBench(t)
+	for n := range maxOpen + 3 {
+		b.desk.keep([16]byte{byte(n), byte(n >> 8)}, &submission{first: pool.Number(n + 1)})
+	}
+	if len(b.desk.open) != maxOpen || b.desk.open[[16]byte{2}] != nil || b.desk.open[[16]byte{3}] == nil {
+		t.Errorf("%d are kept, or not the newest", len(b.desk.open))
+	}
+}
+
+func TestRound_storeThatBeganAnew(t *testing.T) {
+	b := newBench(t)
+	for range 5 {
+		b.file(domain, 11, b.seal(domain, 11, "one")[0])
+	}
+	again := b.seal(domain, 11, "two")[0]
+	b.file(domain, 11, again)
+	b.round()
+	got := len(b.office.texts)
+	b.store = memory.New("here.example")
+	if err := b.store.SetGroup(t.Context(), pool.GroupInfo{Name: entry.Submit, Posting: pool.PostingAllowed}); err != nil {
+		t.Fatal(err)
+	}
+	b.restart()
+	b.file(domain, 11, again)
+	b.file(domain, 11, b.seal(domain, 11, "three")[0])
+	b.round()
+	if len(b.office.texts) != got+1 {
+		t.Errorf("the office got %d more, want the new one alone", len(b.office.texts)-got)
+	}
+}
+
 func TestRound_crashBetweenHandingOverAndRemembering(t *testing.T) {
 	b := newBench(t)
 	b.file(domain, 11, b.seal(domain, 11, "one")[0])
