@@ -123,19 +123,19 @@ func (m *mirroring) mend(ctx context.Context, repairer *mirror.Repairer, reading
 		if err != nil || len(lacking) == 0 {
 			return err
 		}
-		left := lacking
+		left, everybody := lacking, true
 		for _, r := range readings {
 			if len(left) == 0 {
 				break
 			}
-			m.fetch(ctx, r, func(p *pull.Puller) (pull.Counts, error) { return p.Fetch(ctx, left) })
+			if !m.fetch(ctx, r, func(p *pull.Puller) (pull.Counts, error) { return p.Fetch(ctx, left) }) {
+				everybody = false
+			}
 			if left, err = m.absent(ctx, left); err != nil {
 				return err
 			}
 		}
-		if err := repairer.Asked(ctx, lacking, time.Now()); err != nil {
-			return err
-		}
+		repairer.Asked(lacking, everybody, time.Now())
 		if n := len(lacking) - len(left); n > 0 {
 			m.log.Info().Int("articles", n).Msg("fetched what was lacking of other gateways' pools")
 		}
@@ -156,8 +156,9 @@ func (m *mirroring) absent(ctx context.Context, ids []pool.MessageID) (left []po
 	return left, nil
 }
 
-// fetch brings articles of one server to the desk.
-func (m *mirroring) fetch(ctx context.Context, r Reading, how func(*pull.Puller) (pull.Counts, error)) {
+// fetch brings articles of one server to the desk. It says whether the server
+// could be asked for all of them.
+func (m *mirroring) fetch(ctx context.Context, r Reading, how func(*pull.Puller) (pull.Counts, error)) bool {
 	feed := m.desk.Of(r.Peer)
 	defer feed.Close()
 	p := &pull.Puller{
@@ -167,9 +168,11 @@ func (m *mirroring) fetch(ctx context.Context, r Reading, how func(*pull.Puller)
 	if r.Since > 0 {
 		p.Since = time.Now().Add(-r.Since)
 	}
-	if _, err := how(p); err != nil && ctx.Err() == nil {
+	_, err := how(p)
+	if err != nil && ctx.Err() == nil {
 		m.log.Warn().Err(err).Msg("a server can't be read from just now")
 	}
+	return err == nil
 }
 
 // pullState is the name of the file that says how far pulling has come: no

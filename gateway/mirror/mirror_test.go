@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -387,9 +386,7 @@ func TestRepairer_findsEverythingThatIsLacking(t *testing.T) {
 				delete(want, id)
 			}
 		}
-		if err := r.Asked(t.Context(), ids, now()); err != nil {
-			t.Fatal(err)
-		}
+		r.Asked(ids, true, now())
 	}
 	if len(want) > 0 {
 		t.Errorf("%d articles are still lacking", len(want))
@@ -420,9 +417,7 @@ func TestRepairer_asksEverMoreSeldomForWhatIsNowhere(t *testing.T) {
 		if len(ids) > 0 {
 			times++
 		}
-		if err := r.Asked(context.Background(), ids, at); err != nil {
-			t.Fatal(err)
-		}
+		r.Asked(ids, true, at)
 		at = at.Add(time.Second)
 		if current() != uint64(at.Unix())/300 {
 			break // before another batch is due
@@ -430,6 +425,30 @@ func TestRepairer_asksEverMoreSeldomForWhatIsNowhere(t *testing.T) {
 	}
 	if times < 2 || times > 3 {
 		t.Errorf("asked %d times in three minutes", times)
+	}
+}
+
+func TestRepairer_asksSoonAgainWhereAServerWasAway(t *testing.T) {
+	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
+	d := gw.directoryArticle(nil)
+	if _, err := check(t, p, text(d)); err != nil {
+		t.Fatal(err)
+	}
+	_, manifest := gw.batch(current() - 5)
+	file(t, store, manifest)
+	file(t, store, d)
+	r := NewRepairer(p, store)
+	at := now()
+	for range 20 {
+		ids, err := r.Lacking(t.Context(), at)
+		if err != nil || len(ids) == 0 {
+			t.Fatalf("asks for %d, %v: a time away made it wait longer", len(ids), err)
+		}
+		r.Asked(ids, false, at)
+		if ids, err := r.Lacking(t.Context(), at); err != nil || len(ids) != 0 {
+			t.Fatalf("asks for %d at once again, %v", len(ids), err)
+		}
+		at = at.Add(soon)
 	}
 }
 

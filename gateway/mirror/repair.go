@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/restante/restante/crypto/note"
@@ -17,6 +18,8 @@ const (
 	// for again; each further time it is twice as long, up to longestRetry.
 	firstRetry   = time.Minute
 	longestRetry = 6 * time.Hour
+	// soon is how long after one server or another could not be asked.
+	soon = 10 * time.Second
 
 	// asked is how many articles are asked for at a time.
 	asked = 2000
@@ -80,7 +83,7 @@ func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.
 		}
 	}
 	first, last := r.span(d, now)
-	p.forget(first)
+	p.forget(first, now)
 	for b := last; b >= max(first, p.first) && len(out) < asked; b-- { // the newest is the likeliest to be found
 		if p.whole[b] {
 			continue
@@ -136,39 +139,33 @@ func (r *Repairer) holds(ctx context.Context, id pool.MessageID) (bool, error) {
 }
 
 // forget lets go of what has expired.
-func (p *progress) forget(first uint64) {
-	for b := range p.whole {
-		if b < first {
-			delete(p.whole, b)
-		}
-	}
+func (p *progress) forget(first uint64, now time.Time) {
+	maps.DeleteFunc(p.whole, func(b uint64, _ bool) bool { return b < first })
+	maps.DeleteFunc(p.vain, func(_ pool.MessageID, v vain) bool { return now.Sub(v.next) > longestRetry })
 	if len(p.vain) > 1<<20 {
 		clear(p.vain)
 	}
 }
 
-// Asked notes that some articles were asked for everywhere. Those that are still
-// lacking are asked for again later.
-func (r *Repairer) Asked(ctx context.Context, ids []pool.MessageID, now time.Time) error {
+// Asked notes that some articles were asked for. Those that are still lacking are
+// asked for again later: soon where not everybody could be asked, and ever more
+// seldom where everybody was. What came and is not what it should be counts as
+// lacking, or it would be fetched again and again.
+func (r *Repairer) Asked(ids []pool.MessageID, everybody bool, now time.Time) {
 	for _, id := range ids {
 		p := r.of(id)
 		if p == nil {
 			continue
 		}
-		_, err := r.store.ByID(ctx, id)
-		switch {
-		case errors.Is(err, pool.ErrNotFound):
-			v := p.vain[id]
+		v := p.vain[id]
+		if !everybody {
+			v.next = now.Add(soon)
+		} else {
 			v.wait = min(max(2*v.wait, firstRetry), longestRetry)
 			v.next = now.Add(v.wait)
-			p.vain[id] = v
-		case err == nil || errors.Is(err, pool.ErrCorrupt):
-			delete(p.vain, id)
-		default:
-			return err
 		}
+		p.vain[id] = v
 	}
-	return nil
 }
 
 func (r *Repairer) of(id pool.MessageID) *progress {
