@@ -98,6 +98,8 @@ type Gateway struct {
 	mirror   *mirroring
 	intake   *intake.Desk
 
+	peerNames atomic.Pointer[[]string] // in the order of the configuration
+
 	keep        atomic.Pointer[map[pool.Group]Keep]
 	keepChanged chan struct{} // keep was changed
 
@@ -186,6 +188,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	}); err != nil {
 		return nil, err
 	}
+	g.namePeers(s)
 	g.feeds = feed.New(filepath.Join(s.Data, "feeds"), g.store, s.Feeds, s.Logger)
 	options := session.Options{
 		Store: g.store, Office: front{g.noteFault, g.keys, g.office}, Pickup: window{g.keys, g.office},

@@ -26,6 +26,7 @@ func (g *Gateway) Reload(ctx context.Context, s Settings) error {
 	g.conns.set(s.Admission)
 	g.sessions.SetLimits(s.Limits)
 	g.peers.SetPeers(s.Peers)
+	g.namePeers(s)
 	g.feeds.Set(s.Feeds)
 	g.mirror.set(s)
 	return errors.Join(errs...)
@@ -36,4 +37,13 @@ func (g *Gateway) doubt() {
 	if err := g.certs.Check(time.Now()); errors.Is(err, certs.ErrExpired) || errors.Is(err, certs.ErrOtherName) {
 		g.log.Warn().Err(err).Msg("newsreaders will refuse the certificate")
 	}
+}
+
+// namePeers notes the peers' names, by which the operator's view finds them.
+func (g *Gateway) namePeers(s Settings) {
+	names := make([]string, len(s.Peers))
+	for i, p := range s.Peers {
+		names[i] = p.Name
+	}
+	g.peerNames.Store(&names)
 }

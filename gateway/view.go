@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/restante/restante/gateway/admin"
@@ -106,7 +107,7 @@ const freeStep = 256 << 20
 
 // figures is all numbers shown, a line each.
 func (g *Gateway) figures() []admin.Figure {
-	return []admin.Figure{
+	return append(g.peerFigures(), []admin.Figure{
 		gauge("store_free_bytes", "Octets that the store may still write, in steps of 256 MiB", func() float64 { return float64(g.health().Free / freeStep * freeStep) }),
 		gauge("store_groups", "Newsgroups", func() float64 { return float64(g.health().Groups) }),
 		gauge("store_damaged_stretches", "Damaged stretches in the store's files", func() float64 { return float64(g.health().Gaps) }),
@@ -117,15 +118,15 @@ func (g *Gateway) figures() []admin.Figure {
 		gauge("certificate_expires_seconds", "When the certificate expires, in seconds since 1970; 0 without one", g.certificateEnd),
 		gauge("connections_tenths", "Connections, in tenths of the limit, rounded down", g.conns.tenths),
 		counter("connections_turned_away_total", "Connections above a limit", func() float64 { return float64(g.conns.turned.Load()) }),
-		counter("transit_offered_total", "Articles that peers offered", func() float64 { return float64(g.peers.Ledger().Counts().Offered) }),
-		counter("transit_refused_total", "Of these, seen before", func() float64 { return float64(g.peers.Ledger().Counts().Refused) }),
-		counter("transit_accepted_total", "Articles that peers brought and that were filed", func() float64 { return float64(g.peers.Ledger().Counts().Accepted) }),
-		counter("transit_deferred_total", "Offers and articles put off for later", func() float64 { return float64(g.peers.Ledger().Counts().Deferred) }),
+		counter("transit_offered_total", "Articles that peers offered", func() float64 { return float64(g.peers.Counts().Offered) }),
+		counter("transit_refused_total", "Of these, seen before", func() float64 { return float64(g.peers.Counts().Refused) }),
+		counter("transit_accepted_total", "Articles that peers brought and that were filed", func() float64 { return float64(g.peers.Counts().Accepted) }),
+		counter("transit_deferred_total", "Offers and articles put off for later", func() float64 { return float64(g.peers.Counts().Deferred) }),
 		{
 			Name: "transit_rejected_total", Help: "Articles that peers brought and that were not taken", Counter: true,
 			Label: "reason", Values: peer.Reasons(),
 			Read: func(_ context.Context, reason string) float64 {
-				return float64(g.peers.Ledger().Counts().Rejected[reason])
+				return float64(g.peers.Counts().Rejected[reason])
 			},
 		},
 		{Name: "feeds", Help: "Servers that are fed", Read: g.fed(func(feed.Status) int { return 1 })},
@@ -133,7 +134,60 @@ func (g *Gateway) figures() []admin.Figure {
 		gauge("gateways_forked", "Other gateways that have contradicted themselves", func() float64 { return float64(len(g.mirror.policy.Book.Forks())) }),
 		gauge("gateways_known", "Other gateways that are known", func() float64 { return float64(len(g.mirror.policy.Book.Gateways())) }),
 		{Name: "feeds_waiting", Help: "Articles that servers have still to be offered, at most", Read: g.fed(func(s feed.Status) int { return s.Waiting })},
+	}...)
+}
+
+// peerFigures is the ledgers of peers, of what they bring and of what they are
+// fed. A peer is told by its place in the configuration, since its name may be a
+// host's; one that a reload adds is shown after the next start.
+func (g *Gateway) peerFigures() []admin.Figure {
+	places := make([]string, len(*g.peerNames.Load()))
+	for i := range places {
+		places[i] = "peer_" + strconv.Itoa(i+1)
 	}
+	name := func(place string) string {
+		i, names := slices.Index(places, place), *g.peerNames.Load()
+		if i < 0 || i >= len(names) {
+			return ""
+		}
+		return names[i]
+	}
+	var out []admin.Figure
+	total := func(what string) (suffix string, counter bool) {
+		if what == "deferred" { // what is put off may come
+			return "", false
+		}
+		return "_total", true
+	}
+	brought := func(what, help string, read func(peer.Counts) uint64) {
+		suffix, counter := total(what)
+		out = append(out, admin.Figure{
+			Name: "brought_" + what + suffix, Help: help, Counter: counter, Label: "peer", Values: places,
+			Read: func(_ context.Context, place string) float64 { return float64(read(g.peers.CountsOf(name(place)))) },
+		})
+	}
+	fed := func(what, help string, read func(feed.Counts) uint64) {
+		suffix, counter := total(what)
+		out = append(out, admin.Figure{
+			Name: "fed_" + what + suffix, Help: help, Counter: counter, Label: "peer", Values: places,
+			Read: func(ctx context.Context, place string) float64 {
+				return float64(read(g.feeds.StatusOf(ctx, name(place)).Counts))
+			},
+		})
+	}
+	brought("offered", "Articles that a peer offered: those refused, accepted, rejected, deferred and lost", func(c peer.Counts) uint64 { return c.Offered })
+	brought("refused", "Of these, not asked for: seen before, or never taken", func(c peer.Counts) uint64 { return c.Refused })
+	brought("accepted", "Of these, filed", func(c peer.Counts) uint64 { return c.Accepted })
+	brought("rejected", "Of these, sent and not taken", func(c peer.Counts) uint64 { return c.RejectedInAll() })
+	brought("deferred", "Of these, put off, or asked for and not come yet", func(c peer.Counts) uint64 { return c.Deferred })
+	brought("lost", "Of these, asked for and never sent", func(c peer.Counts) uint64 { return c.Lost })
+	fed("offered", "Articles that a peer was to have: those accepted, refused, rejected, deferred and lost", func(c feed.Counts) uint64 { return c.Offered })
+	fed("accepted", "Of these, sent and taken", func(c feed.Counts) uint64 { return c.Accepted })
+	fed("refused", "Of these, had before", func(c feed.Counts) uint64 { return c.Refused })
+	fed("rejected", "Of these, sent and not taken", func(c feed.Counts) uint64 { return c.Rejected })
+	fed("deferred", "Of these, on their way or put off", func(c feed.Counts) uint64 { return c.Deferred })
+	fed("lost", "Of these, expired or damaged before they were sent", func(c feed.Counts) uint64 { return c.Lost })
+	return out
 }
 
 func gauge(name, help string, read func() float64) admin.Figure {

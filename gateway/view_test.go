@@ -16,9 +16,11 @@ import (
 // in.
 func TestView_saysOnlyFixedWords(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		g := opened(t, newSettings(t))
+		settings := newSettings(t)
+		settings.Peers = []peer.Peer{{Name: "news.example.net"}, {Name: "192.0.2.7"}} // names as operators give them
+		g := opened(t, settings)
 		word := regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-		vocabulary := map[string][]string{"reason": peer.Reasons()}
+		vocabulary := map[string][]string{"reason": peer.Reasons(), "peer": {"peer_1", "peer_2"}}
 		for _, f := range g.figures() {
 			if !word.MatchString(f.Name) || f.Help == "" || f.Counter != strings.HasSuffix(f.Name, "_total") {
 				t.Errorf("figure %q, counter %v: %q", f.Name, f.Counter, f.Help)

@@ -287,6 +287,17 @@ func (f *Feeds) start(ctx context.Context, group *errgroup.Group, p Peer) {
 	})
 }
 
+// StatusOf returns how it stands with the peer of that name; nothing but zeros
+// where it is not fed.
+func (f *Feeds) StatusOf(ctx context.Context, name string) Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r := f.running[name]; r != nil {
+		return r.status(ctx)
+	}
+	return Status{}
+}
+
 // Status returns how it stands with each peer that is fed, by name.
 func (f *Feeds) Status(ctx context.Context) []Status {
 	f.mu.Lock()

@@ -4,139 +4,35 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/pool"
 )
 
-// A Reason is why an article was rejected. It is the cause of the
-// [pool.Refusal], for errors.Is.
-type Reason int
-
-// The reasons.
-const (
-	Malformed  Reason = iota // no article by its form (RFC 5536, Section 2)
-	TooLarge                 // larger than is taken
-	Duplicate                // seen before
-	Field                    // a header field is missing, empty, there twice or invalid
-	OtherID                  // its Message-ID is not the one that it was announced with
-	TooNew                   // dated more than 24 hours ahead
-	TooOld                   // dated before the cutoff
-	Looped                   // it was here before, by its Path
-	Unwanted                 // in no newsgroup that is carried and that the peer may feed
-	OwnGroup                 // in a newsgroup that the gateway fills itself
-	OwnID                    // under a Message-ID of the gateway's own domain
-	Gateway                  // of a gateway of which nothing is taken
-	Form                     // in a gateway's group, and not of the form that a gateway gives it
-	Unsigned                 // without the signature of the gateway that it is said to be of
-	Window                   // of a batch that has not left yet, or has expired
-	Forked                   // a directory that contradicts the gateway's earlier one
-	Reserved                 // elsewhere, under a Message-ID as a gateway gives its entries, manifests and directories
-	Unapproved               // in a moderated newsgroup without approval
-	Control                  // a malformed control message or Supersedes
-	Withdrawn                // cancelled before it came
-	reasons                  // how many there are
-)
-
-// String is the reason's name in metrics.
-func (r Reason) String() string {
-	return [...]string{
-		"malformed", "too_large", "duplicate", "field", "other_id", "too_new", "too_old", "looped",
-		"unwanted", "own_group", "own_id", "gateway", "form", "unsigned", "window", "forked", "reserved", "unapproved", "control", "withdrawn",
-	}[r]
-}
-
-// Error makes a reason a cause.
-func (r Reason) Error() string { return r.String() }
-
-// sentence is what the peer is told.
-func (r Reason) sentence() string {
-	return [...]string{
-		Malformed:  "The article is malformed",
-		TooLarge:   "The article is larger than this server takes",
-		Duplicate:  "This server had an article with that Message-ID before",
-		Field:      "A header field is missing, empty, there twice or invalid",
-		OtherID:    "The article's Message-ID is not the one announced",
-		TooNew:     "The article's date is more than 24 hours in the future",
-		TooOld:     "The article is older than this server's cutoff",
-		Looped:     "The article was here before: its Path names this server",
-		Unwanted:   "None of its newsgroups is wanted from you here",
-		OwnGroup:   "It names a newsgroup that only this server fills",
-		OwnID:      "Its Message-ID is one that only this server gives",
-		Gateway:    "Nothing is taken of the gateway that it is of",
-		Form:       "It is not of the form that a gateway gives it, or in other newsgroups too",
-		Unsigned:   "The gateway's signature is missing or wrong",
-		Window:     "It is of a batch that has not left yet, or has expired",
-		Forked:     "It contradicts a directory that the gateway has signed before",
-		Reserved:   "Its Message-ID is one that only a gateway gives, in newsgroups of its own",
-		Unapproved: "It is not approved, and a newsgroup that it names is moderated",
-		Control:    "Its Control or Supersedes header field is malformed",
-		Withdrawn:  "The article was cancelled by its author",
-	}[r]
-}
-
-func refuse(r Reason) error { return &pool.Refusal{Sentence: r.sentence(), Cause: r} }
-
-// refuseField refuses an article for one header field, which it names: that is
-// one of ours, not a word of the peer's.
-func refuseField(name, what string) error {
-	return &pool.Refusal{Sentence: "The header field " + name + " " + what, Cause: Field}
-}
-
-// Reasons returns the names of all reasons.
-func Reasons() []string {
-	out := make([]string, reasons)
-	for r := range reasons {
-		out[r] = r.String()
-	}
-	return out
-}
-
-// ReasonOf is the name of a refusal's reason.
-func ReasonOf(refusal error) string {
-	reason, _ := reasonOf(refusal)
-	return reason.String()
-}
-
-// reasonOf returns the reason of an error that stands for good, and false for
-// one that may be over later.
-func reasonOf(err error) (Reason, bool) {
-	var reason Reason
-	var refusal *pool.Refusal
-	switch {
-	case errors.As(err, &reason):
-		return reason, true
-	case errors.Is(err, pool.ErrDuplicate):
-		return Duplicate, true
-	case errors.Is(err, nntp.ErrBlockTooLarge):
-		return TooLarge, true
-	case errors.As(err, &refusal), errors.Is(err, nntp.ErrBlockMalformed):
-		return Malformed, true
-	case errors.Is(err, pool.ErrGroupFull):
-		return Unwanted, true
-	}
-	return 0, false
-}
-
-// A Ledger counts what became of the articles that peers brought. It may be
+// A ledger counts what became of the articles that one peer brought. It may be
 // read while it counts.
-type Ledger struct {
-	offered, refused, accepted, deferred atomic.Uint64
-	rejected                             [reasons]atomic.Uint64
+type ledger struct {
+	offered, refused, accepted, deferred, lost atomic.Uint64
+
+	asked    atomic.Uint64 // asked for, and not come yet
+	rejected [reasons]atomic.Uint64
 }
 
-// Counts is a ledger at one moment, since the start.
+// Counts is what became of the articles that peers brought, since the start. At
+// every moment at which nothing is on its way
+//
+//	Offered = Refused + Accepted + all of Rejected + Deferred + Lost
 type Counts struct {
-	Offered  uint64            // CHECK and IHAVE
-	Refused  uint64            // of these: seen before, or never taken
-	Accepted uint64            // articles filed
-	Deferred uint64            // offers and articles put off for later
-	Rejected map[string]uint64 // articles sent and not taken, by [Reason]
+	Offered  uint64            `json:"offered"`  // by CHECK, IHAVE, or TAKETHIS without one of these
+	Refused  uint64            `json:"refused"`  // at the offer: seen before, or never taken
+	Accepted uint64            `json:"accepted"` // filed
+	Deferred uint64            `json:"deferred"` // put off for later, or asked for and not come yet
+	Lost     uint64            `json:"lost"`     // asked for, and not sent before the connection ended
+	Rejected map[string]uint64 `json:"rejected"` // sent and not taken, by [Reason]
 }
 
-// Counts returns the counters.
-func (l *Ledger) Counts() Counts {
+func (l *ledger) counts() Counts {
 	c := Counts{
-		Offered: l.offered.Load(), Refused: l.refused.Load(), Accepted: l.accepted.Load(), Deferred: l.deferred.Load(),
+		Offered: l.offered.Load(), Refused: l.refused.Load(), Accepted: l.accepted.Load(),
+		Deferred: l.deferred.Load() + l.asked.Load(), Lost: l.lost.Load(),
 		Rejected: make(map[string]uint64, reasons),
 	}
 	for r := range reasons {
@@ -145,8 +41,42 @@ func (l *Ledger) Counts() Counts {
 	return c
 }
 
+// add adds up the counts of several peers.
+func (c *Counts) add(d Counts) {
+	c.Offered += d.Offered
+	c.Refused += d.Refused
+	c.Accepted += d.Accepted
+	c.Deferred += d.Deferred
+	c.Lost += d.Lost
+	for reason, n := range d.Rejected {
+		c.Rejected[reason] += n
+	}
+}
+
+// RejectedInAll is the sum of Rejected.
+func (c Counts) RejectedInAll() (sum uint64) {
+	for _, n := range c.Rejected {
+		sum += n
+	}
+	return sum
+}
+
+// offer counts an offer, and what was answered to it.
+func (l *ledger) offer(err error) {
+	l.offered.Add(1)
+	var refusal *pool.Refusal
+	switch {
+	case err == nil:
+		l.asked.Add(1)
+	case errors.Is(err, pool.ErrDuplicate), errors.As(err, &refusal):
+		l.refused.Add(1)
+	default:
+		l.deferred.Add(1)
+	}
+}
+
 // count counts what became of an article that was sent.
-func (l *Ledger) count(err error) {
+func (l *ledger) count(err error) {
 	if err == nil {
 		l.accepted.Add(1)
 	} else if r, final := reasonOf(err); final {
@@ -154,4 +84,29 @@ func (l *Ledger) count(err error) {
 	} else {
 		l.deferred.Add(1)
 	}
+}
+
+// Counts returns the counts of all peers together.
+func (d *Desk) Counts() Counts {
+	sum := Counts{Rejected: make(map[string]uint64, reasons)}
+	d.ledgersMu.Lock()
+	defer d.ledgersMu.Unlock()
+	for _, l := range d.ledgers {
+		sum.add(l.counts())
+	}
+	return sum
+}
+
+// CountsOf returns the counts of the peer of that name.
+func (d *Desk) CountsOf(name string) Counts { return d.ledger(name).counts() }
+
+func (d *Desk) ledger(name string) *ledger {
+	d.ledgersMu.Lock()
+	defer d.ledgersMu.Unlock()
+	l := d.ledgers[name]
+	if l == nil {
+		l = new(ledger)
+		d.ledgers[name] = l
+	}
+	return l
 }

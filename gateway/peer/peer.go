@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -54,19 +55,18 @@ type Desk struct {
 	opts   Options
 	flight *flight
 	early  *early
-	ledger Ledger
 	peers  atomic.Pointer[[]Peer]
+
+	ledgersMu sync.Mutex // guards ledgers
+	ledgers   map[string]*ledger
 }
 
 // New returns a desk. It starts nothing.
 func New(o Options) *Desk {
-	d := &Desk{opts: o, flight: newFlight(), early: newEarly(o.Cutoff)}
+	d := &Desk{opts: o, flight: newFlight(), early: newEarly(o.Cutoff), ledgers: make(map[string]*ledger)}
 	d.SetPeers(o.Peers)
 	return d
 }
-
-// Ledger returns the desk's counters.
-func (d *Desk) Ledger() *Ledger { return &d.ledger }
 
 // SetPeers changes who may feed. Connections that are fed already go on.
 func (d *Desk) SetPeers(peers []Peer) { d.peers.Store(&peers) }
@@ -93,7 +93,7 @@ func (d *Desk) find(is func(*Peer) bool) *Feed {
 	peers := *d.peers.Load()
 	for i := range peers {
 		if p := &peers[i]; is(p) {
-			return &Feed{desk: d, peer: p}
+			return d.feed(p)
 		}
 	}
 	return nil
@@ -124,7 +124,11 @@ func within(prefixes []netip.Prefix, address net.Addr) bool {
 
 // Of returns a feed of what was fetched from a peer, which the caller names. It
 // must be closed.
-func (d *Desk) Of(p Peer) *Feed { return &Feed{desk: d, peer: &p} }
+func (d *Desk) Of(p Peer) *Feed { return d.feed(&p) }
+
+func (d *Desk) feed(p *Peer) *Feed {
+	return &Feed{desk: d, peer: p, ledger: d.ledger(p.Name), asked: make(map[pool.MessageID]bool)}
+}
 
 // own says whether the gateway fills a group itself. Somebody who misspells its
 // case is refused too.
@@ -142,12 +146,20 @@ func (d *Desk) ownID(id pool.MessageID) bool {
 	return strings.EqualFold(domain, d.opts.Domain)
 }
 
-// A Feed is one peer's connection. It is for one goroutine, except for the
-// functions that Take returns.
+// A Feed is one peer's connection. Take, Refuse and Close are for one goroutine,
+// except for the functions that Take returns.
 type Feed struct {
-	desk *Desk
-	peer *Peer
+	desk   *Desk
+	peer   *Peer
+	ledger *ledger
+
+	mu    sync.Mutex // guards asked
+	asked map[pool.MessageID]bool
 }
+
+// maxAsked bounds what a feed remembers of its offers. What is offered beyond
+// counts as offered once more when it comes.
+const maxAsked = 1 << 16
 
 // Offer says whether an article is wanted: nil when it is. It is then expected
 // from this feed for a while. Errors:
@@ -157,25 +169,56 @@ type Feed struct {
 //   - [ErrInFlight]: another feed is bringing it. Ask again later.
 //   - those of [pool.Store.Seen].
 func (f *Feed) Offer(ctx context.Context, id pool.MessageID) error {
-	f.desk.ledger.offered.Add(1)
+	err := f.offer(ctx, id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil && f.asked[id] {
+		return nil // once more, before it came
+	}
+	if err == nil && len(f.asked) < maxAsked {
+		f.asked[id] = true
+		f.ledger.offer(nil)
+	} else if err != nil {
+		f.ledger.offer(err)
+	}
+	return err
+}
+
+func (f *Feed) offer(ctx context.Context, id pool.MessageID) error {
 	if f.desk.ownID(id) {
-		f.desk.ledger.refused.Add(1)
 		return refuse(OwnID)
 	}
 	seen, err := f.desk.opts.Store.Seen(ctx, id)
 	switch {
 	case err != nil:
-		f.desk.ledger.deferred.Add(1)
 		return err
 	case seen:
-		f.desk.ledger.refused.Add(1)
 		return pool.ErrDuplicate
 	case !f.desk.flight.expect(id, f, time.Now()):
-		f.desk.ledger.deferred.Add(1)
 		return ErrInFlight
 	}
 	return nil
 }
 
+// came notes that an article comes, which was asked for or, for the ledger, is
+// offered just now.
+func (f *Feed) came(id pool.MessageID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked[id] {
+		delete(f.asked, id)
+		f.ledger.asked.Add(^uint64(0)) // one less
+		return
+	}
+	f.ledger.offered.Add(1)
+}
+
 // Close ends the feed: what it offered and did not send may come from others.
-func (f *Feed) Close() { f.desk.flight.forget(f) }
+func (f *Feed) Close() {
+	f.desk.flight.forget(f)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ledger.lost.Add(uint64(len(f.asked)))
+	f.ledger.asked.Add(-uint64(len(f.asked)))
+	clear(f.asked)
+}

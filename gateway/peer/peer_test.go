@@ -116,7 +116,7 @@ func (b *bench) take(f *Feed, id, text string) error {
 // refused feeds what must be refused for good, and for that reason.
 func (b *bench) refused(why string, want Reason, id, text string) {
 	b.t.Helper()
-	before := b.Ledger().Counts().Rejected[want.String()]
+	before := b.Counts().Rejected[want.String()]
 	err := b.take(b.a, id, text)
 	var refusal *pool.Refusal
 	if !errors.As(err, &refusal) {
@@ -126,7 +126,7 @@ func (b *bench) refused(why string, want Reason, id, text string) {
 	if got, final := reasonOf(err); !final || got != want || refusal.Sentence == "" || strings.ContainsAny(refusal.Sentence, "\r\n") {
 		b.t.Errorf("%s: %v (%q), want %v", why, got, refusal.Sentence, want)
 	}
-	if after := b.Ledger().Counts().Rejected[want.String()]; after != before+1 {
+	if after := b.Counts().Rejected[want.String()]; after != before+1 {
 		b.t.Errorf("%s: counted %d times", why, after-before)
 	}
 	if seen, _ := b.store.Seen(b.t.Context(), pool.MessageID(id)); seen {
@@ -328,7 +328,7 @@ func TestTake_onlyOnce(t *testing.T) {
 	if err := b.a.Offer(t.Context(), "<1@x>"); !errors.Is(err, pool.ErrDuplicate) {
 		t.Errorf("offered: %v", err)
 	}
-	if c := b.Ledger().Counts(); c.Accepted != 1 || c.Rejected["duplicate"] != 1 || c.Offered != 1 || c.Refused != 1 {
+	if c := b.Counts(); c.Accepted != 1 || c.Rejected["duplicate"] != 1 || c.Offered != 3 || c.Refused != 1 {
 		t.Errorf("counted %+v", c)
 	}
 }
@@ -364,7 +364,7 @@ func TestOffer_oneFeedAtATime(t *testing.T) {
 		if n := len(b.flight.under); n != 1 {
 			t.Errorf("%d articles under way, want the one that b offered", n)
 		}
-		if c := b.Ledger().Counts(); c.Deferred < 2 || c.Rejected["too_large"] != 1 {
+		if c := b.Counts(); c.Deferred < 2 || c.Rejected["too_large"] != 1 {
 			t.Errorf("counted %+v", c)
 		}
 	})
@@ -571,8 +571,8 @@ func TestTake_temporaryFailuresStayTemporary(t *testing.T) {
 		f := d.Feed(conn{from: "192.0.2.1:1"})
 		err := f.Take(t.Context(), "<1@x>", []byte(text("<1@x>")))()
 		var refusal *pool.Refusal
-		if !errors.Is(err, want) || errors.As(err, &refusal) || d.Ledger().Counts().Deferred != 1 {
-			t.Errorf("%v became %v, counted %+v", want, err, d.Ledger().Counts())
+		if !errors.Is(err, want) || errors.As(err, &refusal) || d.Counts().Deferred != 1 {
+			t.Errorf("%v became %v, counted %+v", want, err, d.Counts())
 		}
 		if len(d.flight.under) != 0 {
 			t.Error("it is still under way")
@@ -596,4 +596,43 @@ func FuzzTake(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is asked for and does not come is lost once the connection ends, and
+// nothing counts twice.
+func TestLedger_balancesForEachPeer(t *testing.T) {
+	b := newBench(t)
+	balanced := func(name string, want Counts) {
+		t.Helper()
+		c := b.CountsOf(name)
+		sum := c.Refused + c.Accepted + c.Deferred + c.Lost
+		for _, n := range c.Rejected {
+			sum += n
+		}
+		if c.Offered != sum {
+			t.Errorf("%s: offered %d, and %d became of it: %+v", name, c.Offered, sum, c)
+		}
+		c.Rejected = nil
+		if diff := cmp.Diff(want, c); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	offer := func(f *Feed, id pool.MessageID) { _ = f.Offer(t.Context(), id) }
+	a, other := b.a.peer.Name, b.b.peer.Name
+	offer(b.a, "<1@x>")
+	offer(b.a, "<1@x>")
+	offer(b.a, "<2@x>")
+	offer(b.b, "<2@x>") // in flight: deferred
+	balanced(a, Counts{Offered: 2, Deferred: 2})
+	b.taken("", b.a, "<1@x>", text("<1@x>"))
+	offer(b.b, "<1@x>") // refused
+	b.taken("", b.b, "<3@x>", text("<3@x>"))
+	_ = b.take(b.b, "<4@x>", "garbage\r\n") // rejected
+	balanced(a, Counts{Offered: 2, Accepted: 1, Deferred: 1})
+	b.a.Close()
+	balanced(a, Counts{Offered: 2, Accepted: 1, Lost: 1})
+	balanced(other, Counts{Offered: 4, Refused: 1, Accepted: 1, Deferred: 1})
+	if c := b.Counts(); c.Offered != 6 || c.Accepted != 2 {
+		t.Errorf("together %+v", c)
+	}
 }

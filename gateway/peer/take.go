@@ -19,10 +19,11 @@ import (
 func (f *Feed) Take(ctx context.Context, id pool.MessageID, text []byte) (wait func() error) {
 	d := f.desk
 	d.flight.begin(id, f)
+	f.came(id)
 	b, err := f.bring(ctx, id, text)
 	finish := func(err error) error {
 		d.flight.end(id)
-		d.ledger.count(err)
+		f.ledger.count(err)
 		return err
 	}
 	switch {
@@ -40,7 +41,8 @@ func (f *Feed) Take(ctx context.Context, id pool.MessageID, text []byte) (wait f
 // come.
 func (f *Feed) Refuse(id pool.MessageID, cause error) {
 	f.desk.flight.abandon(id, f)
-	f.desk.ledger.count(cause)
+	f.came(id)
+	f.ledger.count(cause)
 }
 
 // begin gives an article its turn in the store. What the channel gives is the
