@@ -65,8 +65,19 @@ func quickFolder(t *testing.T) string {
 // start starts a gateway that serves a listener.
 func start(t *testing.T, listener net.Listener, dial func() (net.Conn, error), changes []func(*gateway.Settings)) *target {
 	t.Helper()
-	data := filepath.Join(quickFolder(t), "data")
-	s := gateway.Settings{
+	s := newSettings(filepath.Join(quickFolder(t), "data"))
+	for _, change := range changes {
+		change(&s)
+	}
+	if err := keyring.Create(gateway.KeyDir(s.Data)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(run(t, s, listener))
+	return &target{t: t, data: s.Data, policy: s.KeyPolicy(), connect: dial}
+}
+
+func newSettings(data string) gateway.Settings {
+	return gateway.Settings{
 		Domain: domain, Data: data, PoolGroup: "restante.pool",
 		Batches: batch.Shape{
 			Calendar: pool.Calendar{EpochLength: time.Hour, BatchInterval: time.Second, Retention: 4, TokenLife: 12},
@@ -76,12 +87,11 @@ func start(t *testing.T, listener net.Listener, dial func() (net.Conn, error), c
 		MayLogin: func(net.Conn) bool { return true }, MinBits: 70, Logins: 2,
 		MaxArticle: 1 << 20, Admission: gateway.Admission{Connections: 100}, Limits: session.Limits{Idle: time.Minute}, Logger: zerolog.Nop(),
 	}
-	for _, change := range changes {
-		change(&s)
-	}
-	if err := keyring.Create(gateway.KeyDir(data)); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// run runs a gateway until what it returns is called.
+func run(t *testing.T, s gateway.Settings, listener net.Listener) (end func()) {
+	t.Helper()
 	g, err := gateway.Open(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +99,7 @@ func start(t *testing.T, listener net.Listener, dial func() (net.Conn, error), c
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx, listener) }()
-	t.Cleanup(func() {
+	return func() {
 		stop()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -97,8 +107,7 @@ func start(t *testing.T, listener net.Listener, dial func() (net.Conn, error), c
 		if err := g.Close(); err != nil {
 			t.Error(err)
 		}
-	})
-	return &target{t: t, data: data, policy: s.KeyPolicy(), connect: dial}
+	}
 }
 
 // A line is one NNTP connection.
