@@ -113,7 +113,6 @@ type Gateway struct {
 	watch     net.Listener       // of the operator's view; nil for none
 	version   string             // told to the operator
 	health    func() disk.Health // of the store
-	reserve   uint64             // octets of the disk that stay free
 	queueSize int                // entries that the queue can hold
 
 	domain   string
@@ -135,7 +134,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g := &Gateway{
 		domain: s.Domain, calendar: s.Batches.Calendar,
 		conns: newConns(s.Admission), log: s.Logger, keepChanged: make(chan struct{}, 1),
-		version: s.Version, reserve: s.DiskReserve, queueSize: s.Batches.Backlog * s.Batches.Size,
+		version: s.Version, queueSize: s.Batches.Backlog * s.Batches.Size,
 	}
 	defer func() {
 		if err != nil {

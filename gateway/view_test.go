@@ -87,7 +87,9 @@ func TestView_conditionsComeAndGo(t *testing.T) {
 		}
 		want("all is well again")
 		g.queueSize = 0
-		g.health = func() disk.Health { return disk.Health{ReadOnly: true, IndexDoubted: true, CorruptReads: 1} }
-		want("the store is in a bad way", "store_read_only", "disk_reserve", "index_doubted", "bad_records", "queue_full")
+		g.health = func() disk.Health {
+			return disk.Health{ReadOnly: true, DiskFull: true, IndexDoubted: true, CorruptReads: 1, HistoryDamaged: 1, Quarantined: 1}
+		}
+		want("the store is in a bad way", "store_read_only", "disk_reserve", "index_doubted", "bad_records", "history_damaged", "quarantine", "queue_full")
 	})
 }

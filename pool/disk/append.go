@@ -52,17 +52,6 @@ func (s *Store) Begin(ctx context.Context, a *pool.Article) func() ([]pool.Locat
 	}
 }
 
-// room returns pool.ErrDiskFull when less than the reserve is left.
-func (s *Store) room() error {
-	if s.options.Reserve == 0 {
-		return nil
-	}
-	if free, err := record.Free(s.dir); err == nil && free < s.options.Reserve {
-		return pool.ErrDiskFull
-	}
-	return nil
-}
-
 // A batch is the filings of one group commit on their way through its stages
 // ([record.Stages]). Until the last one nothing of them can be seen.
 type batch struct {
@@ -214,6 +203,8 @@ func (b *batch) Sync() {
 		}
 		if err := p.records.Commit(); err != nil {
 			p.err = b.s.latch(err)
+		} else {
+			b.s.found(true)
 		}
 	}
 }

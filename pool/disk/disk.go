@@ -46,6 +46,10 @@ type Options struct {
 	// system's. Tests put faults in its place. One that is also an [IndexStorer]
 	// has the index too.
 	Files record.FS
+
+	// Free returns how many octets the file system that has a folder has left;
+	// default [record.Free]. Tests put other figures in its place.
+	Free func(dir string) (uint64, error)
 }
 
 func (o Options) withDefaults() Options {
@@ -60,6 +64,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Files == nil {
 		o.Files = record.OS{}
+	}
+	if o.Free == nil {
+		o.Free = record.Free
 	}
 	return o
 }
@@ -102,9 +109,11 @@ type Store struct {
 	grown chan growth   // what Run may make room for
 	done  chan struct{} // closed by Close
 
-	failed  atomic.Pointer[error] // why no more is written
-	doubted atomic.Bool           // the index must be built anew
-	corrupt atomic.Uint64         // reads that found damage
+	failed     atomic.Pointer[error] // why no more is written
+	doubted    atomic.Bool           // the index must be built anew
+	corrupt    atomic.Uint64         // reads that found damage
+	badHistory atomic.Int64          // history files found damaged
+	space      space
 
 	lifeMu sync.Mutex // guards closed
 	closed bool
@@ -237,6 +246,7 @@ func (s *Store) writable() error {
 // there merely was no space. It returns the error that the write's caller gets.
 func (s *Store) latch(err error) error {
 	if errors.Is(err, pool.ErrDiskFull) {
+		s.found(false)
 		return err
 	}
 	if !errors.Is(err, pool.ErrReadOnly) {
@@ -261,41 +271,4 @@ func (s *Store) doubt(err error) {
 	if err != nil {
 		s.options.Logger.Error().Err(err).Msg("can't note that the index is damaged")
 	}
-}
-
-// Health is how a store is doing.
-type Health struct {
-	ReadOnly     bool   // a write failed; no more until the store is opened again
-	IndexDoubted bool   // the index is damaged, and built anew at the next opening
-	Gaps         int    // bad stretches in segments: damaged articles
-	CorruptReads uint64 // reads that found damage since opening
-	Groups       int    // without hidden ones
-	Seen         int    // message-ids remembered
-	Segments     int
-	Free         uint64 // octets that may still be written, the reserve not counted
-}
-
-// Health returns how the store is doing. It waits for no write.
-func (s *Store) Health() Health {
-	h := Health{
-		ReadOnly:     s.writable() != nil,
-		IndexDoubted: s.doubted.Load(),
-		CorruptReads: s.corrupt.Load(),
-		Seen:         s.seen.len(),
-	}
-	if free, err := record.Free(s.dir); err == nil {
-		h.Free = free - min(free, s.options.Reserve)
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	h.Segments = len(s.segments)
-	for _, g := range s.segments {
-		h.Gaps += g.gaps
-	}
-	for _, g := range s.groups {
-		if !g.hidden {
-			h.Groups++
-		}
-	}
-	return h
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
+
+	"github.com/restante/restante/pool"
 )
 
 // forgetOld forgets the message-ids of history files that are older than the
@@ -61,7 +63,7 @@ func (s *Store) forgetFile(name string) error {
 		}
 		return s.flush(batch)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, pool.ErrCorrupt) { // what can't be read stays remembered
 		return err
 	}
 	batch.Delete(historyKey(name))

@@ -84,7 +84,7 @@ func (s *Store) writeHistory(head historyHead, ids []hash) error {
 }
 
 // readHistory reads a history file. visit gets each hash. What is damaged is
-// passed over; pool.ErrCorrupt is returned when the head is.
+// passed over, and pool.ErrCorrupt returned in the end.
 func (s *Store) readHistory(name string, visit func(hash) error) (head historyHead, err error) {
 	f, size, err := s.files.OpenFile(filepath.Join(s.dir, historyDir, name), os.O_RDONLY)
 	if err != nil {
@@ -93,26 +93,31 @@ func (s *Store) readHistory(name string, visit func(hash) error) (head historyHe
 	defer func() { err = errors.Join(err, f.Close()) }()
 	r, err := record.NewReader(f)
 	if err != nil {
-		return head, err
+		return head, damage(err)
 	}
 	headless := true
-	_, err = r.Scan(size, 0, func(_ int64, payload []byte) error {
+	var stop error // of visit
+	scan, err := r.Scan(size, 0, func(_ int64, payload []byte) error {
 		if len(payload) == historyHeadSize {
-			headless = false
-			head, err = parseHistoryHead(payload)
-			return err
-		}
-		for ; len(payload) >= len(hash{}); payload = payload[len(hash{}):] {
-			if err := visit(hash(payload[:len(hash{})])); err != nil {
-				return err
+			if h, err := parseHistoryHead(payload); err == nil {
+				head, headless = h, false
 			}
+			return nil
 		}
-		return nil
+		for ; len(payload) >= len(hash{}) && stop == nil; payload = payload[len(hash{}):] {
+			stop = visit(hash(payload[:len(hash{})]))
+		}
+		return stop
 	})
-	if err == nil && headless {
-		err = pool.ErrCorrupt
+	switch {
+	case stop != nil:
+		return head, stop
+	case err != nil:
+		return head, damage(err)
+	case headless || scan.Torn || len(scan.Gaps) > 0:
+		return head, pool.ErrCorrupt
 	}
-	return head, err
+	return head, nil
 }
 
 // historyNames lists the history files.
@@ -179,8 +184,11 @@ func (s *Store) indexHistoryFile(name string) error {
 		return s.flush(batch)
 	})
 	if errors.Is(err, pool.ErrCorrupt) {
+		// The index takes what there is, and not note of the file: at the next
+		// opening it is to be told again.
+		s.badHistory.Add(1)
 		s.options.Logger.Error().Msg("a history file is damaged: some expired articles may come back")
-		err = nil
+		return s.index.write(batch, false)
 	}
 	if err != nil {
 		return err

@@ -178,9 +178,16 @@ func (s *Store) read(value []byte) (*pool.Stored, error) {
 		a, err = parseRecord(payload)
 	}
 	if errors.Is(err, pool.ErrCorrupt) {
-		s.corrupt.Add(1)
+		s.noteDamage()
 	}
 	return a, err
+}
+
+// noteDamage counts a read that found damage, and says so the first time.
+func (s *Store) noteDamage() {
+	if s.corrupt.Add(1) == 1 {
+		s.options.Logger.Error().Msg("an article is damaged on the disk and can't be read: run restanted fsck")
+	}
 }
 
 // visible takes an article's places that have expired, and those in hidden

@@ -447,6 +447,7 @@ func (s *Store) forget() error {
 	clear(s.segments)
 	clear(s.active)
 	s.seen = fingerprints{}
+	s.badHistory.Store(0)
 	return err
 }
 
