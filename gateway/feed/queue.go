@@ -196,11 +196,11 @@ func (q *queue) settle(j job, o outcome, octets int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.counts.Octets += uint64(octets)
-	switch {
-	case o == unsent:
+	switch o {
+	case unsent:
 		q.ready = slices.Insert(q.ready, 0, j)
 		return
-	case o == deferred:
+	case deferred:
 		wait := min(firstAgain<<min(j.tries, 10), longestAgain)
 		j.tries++
 		q.postpone(j, time.Now().Add(wait))

@@ -17,7 +17,7 @@ func (s *session) open(ctx context.Context, name string) (pool.Reader, pool.Grou
 	if err != nil {
 		return nil, pool.GroupInfo{}, err
 	}
-	reader := pool.Reader(s.opts.Store)
+	reader := s.opts.Store
 	if s.isPrivate(group) {
 		if s.mailbox == nil {
 			return nil, pool.GroupInfo{}, errLoginFirst
@@ -140,7 +140,7 @@ func clamp(r nntp.Range) pool.Range {
 // byID finds an article by its message-id, in the selected group's home first.
 // What is in a mailbox is found in its own session only.
 func (s *session) byID(ctx context.Context, id pool.MessageID) (*pool.Stored, error) {
-	first, second := pool.Reader(s.opts.Store), pool.Reader(s.mailbox)
+	first, second := s.opts.Store, pool.Reader(s.mailbox)
 	if s.mailbox == nil {
 		return first.ByID(ctx, id)
 	}
