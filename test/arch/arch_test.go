@@ -27,6 +27,10 @@ var rooms = map[string][]string{
 		"cmd/restante/profile", "crypto/...",
 		"github.com/spf13/cobra", "golang.org/x/term",
 	},
+	"cmd/restante/bridge": {
+		"gateway/nntp", "gateway/remote", "gateway/session", "pool", "pool/article", "crypto/contact", "crypto/token",
+		"github.com/rs/zerolog", "golang.org/x/sync/errgroup",
+	},
 	"cmd/restante/profile": {"crypto/identity", "filippo.io/age", "github.com/adrg/xdg", "github.com/tyler-smith/go-bip39"},
 
 	"config": {"pool", "github.com/pelletier/go-toml/v2"},
