@@ -24,7 +24,8 @@ const epochLength = 4 * time.Second
 // gateway's file system.
 func TestDestroyed_keysAreNotOnTheDisk(t *testing.T) {
 	disk := newVolume(t)
-	_, keys := lived(t)
+	g, keys := lived(t)
+	g.Stop() // else it may be destroying a key just while the disk is read
 	keys.mustBeGone(disk.raw(t))
 }
 
@@ -87,6 +88,23 @@ func (w *keyWatch) wait(d time.Duration) {
 	w.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		w.look()
+	}
+}
+
+// settle waits until an epoch is well under way and no key is on its way out: what
+// is seen then is seen of keys that are in force or gone.
+func (w *keyWatch) settle() {
+	w.t.Helper()
+	for {
+		in := time.Duration(time.Now().UnixNano()) % epochLength
+		leaving, err := filepath.Glob(filepath.Join(w.dir, "*.*"))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if in > epochLength*3/8 && in < epochLength/2 && len(leaving) == 0 {
+			return
+		}
+		w.wait(epochLength / 16)
 	}
 }
 

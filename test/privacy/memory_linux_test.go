@@ -57,5 +57,6 @@ func memory(t *testing.T, pid int) []place {
 // dump of the process would hold.
 func TestDestroyed_keysAreNotInMemory(t *testing.T) {
 	g, keys := lived(t)
+	keys.settle()
 	keys.mustBeGone(memory(t, g.PID()))
 }
