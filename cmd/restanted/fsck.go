@@ -25,7 +25,10 @@ the next time with the file that it was at, unless the gateway ran meanwhile.
 
 With --repair damaged octets are moved to data/quarantine and the rest of their
 file stays readable, and the index is built anew. Numbers of articles that are
-lost are not given again.
+lost are not given again, and what was withdrawn stays withdrawn as long as the
+old index knows it. A repair that is cut short leaves nothing worse; run it again.
+Nothing is repaired on a disk that does not give what it holds: copy the data
+folder to another one first.
 
 The exit status is 0 when everything is right and 1 when problems were found, be
 they repaired; run it again to see that none is left. No output names an article.`,
@@ -45,13 +48,18 @@ they repaired; run it again to see that none is left. No output names an article
 }
 
 func fsck(ctx context.Context, data string, repair bool, stdout, stderr io.Writer) error {
-	bar := progress(stderr, 1, "checking", true)
-	report, err := disk.Fsck(ctx, data, disk.FsckOptions{Repair: repair, Progress: func(done, total int64) {
-		if bar.GetMax64() != total {
-			bar.ChangeMax64(total)
+	const what = "checking"
+	show := lines(stderr, what)
+	bar := progress(stderr, 1, what, true)
+	if onTerminal(stderr) {
+		show = func(done, total int64) {
+			if bar.GetMax64() != total { // a repair has more to read
+				bar.ChangeMax64(total)
+			}
+			_ = bar.Set64(done)
 		}
-		_ = bar.Set64(done)
-	}})
+	}
+	report, err := disk.Fsck(ctx, data, disk.FsckOptions{Repair: repair, Progress: show})
 	_ = bar.Finish()
 	switch {
 	case errors.Is(err, disk.ErrInUse):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -12,12 +13,11 @@ import (
 // progress returns a bar on a terminal, and elsewhere one that nobody sees.
 // total is how much there is to do, -1 where that is not known.
 func progress(w io.Writer, total int64, what string, octets bool) *progressbar.ProgressBar {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !onTerminal(w) {
 		return progressbar.DefaultSilent(total)
 	}
 	return progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(f),
+		progressbar.OptionSetWriter(w),
 		progressbar.OptionSetDescription(what),
 		progressbar.OptionShowBytes(octets),
 		progressbar.OptionShowCount(),
@@ -25,4 +25,24 @@ func progress(w io.Writer, total int64, what string, octets bool) *progressbar.P
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 	)
+}
+
+func onTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// every is how often a line says how far work is that shows no bar.
+const every = 5 * time.Second
+
+// lines returns what says, a line at a time and every few seconds, how much of
+// something is done.
+func lines(w io.Writer, what string) func(done, total int64) {
+	last := time.Now()
+	return func(done, total int64) {
+		if now := time.Now(); now.Sub(last) >= every && total > 0 {
+			last = now
+			fmt.Fprintf(w, "%s: %d %%, %d of %d MiB\n", what, done*100/total, done>>20, total>>20)
+		}
+	}
 }

@@ -50,6 +50,8 @@ type Options struct {
 	// Free returns how many octets the file system that has a folder has left;
 	// default [record.Free]. Tests put other figures in its place.
 	Free func(dir string) (uint64, error)
+
+	read func(octets int64) error // is told of each segment opened; an error ends opening
 }
 
 func (o Options) withDefaults() Options {
@@ -114,6 +116,7 @@ type Store struct {
 	corrupt    atomic.Uint64         // reads that found damage
 	badHistory atomic.Int64          // history files found damaged
 	space      space
+	salvaged   salvage // when the store was opened
 
 	lifeMu sync.Mutex // guards closed
 	closed bool
@@ -217,7 +220,7 @@ func (s *Store) Close() error {
 	}
 	var err error
 	if s.writable() == nil {
-		err = s.saveGroups(s.allGroups())
+		err = errors.Join(s.saveGroups(s.allGroups()), s.index.sync())
 	}
 	return errors.Join(err, s.closeFiles())
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/gofrs/flock"
 
@@ -20,7 +19,8 @@ import (
 // FsckOptions are what [Fsck] is told.
 type FsckOptions struct {
 	Repair   bool                    // mend what can be mended
-	Progress func(done, total int64) // gets octets that are checked; nil for nobody
+	Progress func(done, total int64) // gets octets that are checked, or read for the index; nil for nobody
+	Files    record.FS               // as in [Options]
 }
 
 // A FsckReport is what [Fsck] found. Its sentences name no article.
@@ -46,7 +46,10 @@ func (r *FsckReport) problem(format string, args ...any) {
 // the store was used meanwhile. It returns [ErrInUse] when a process has the
 // store open, and an error for a folder without a store.
 func Fsck(ctx context.Context, dir string, o FsckOptions) (*FsckReport, error) {
-	if _, err := os.Stat(filepath.Join(dir, segmentsDir)); err != nil {
+	if o.Files == nil {
+		o.Files = record.OS{}
+	}
+	if _, err := o.Files.ReadDir(filepath.Join(dir, segmentsDir)); err != nil {
 		return nil, fmt.Errorf("there is no store in the folder: %w", err)
 	}
 	lock := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))
@@ -55,7 +58,7 @@ func Fsck(ctx context.Context, dir string, o FsckOptions) (*FsckReport, error) {
 	} else if !ok {
 		return nil, ErrInUse
 	}
-	c := &checker{dir: dir, options: o, files: record.OS{}, report: new(FsckReport)}
+	c := &checker{dir: dir, options: o, files: patientFiles{o.Files, new(int64)}, report: new(FsckReport)}
 	err := c.check(ctx)
 	err = errors.Join(err, lock.Close())
 	if err != nil || !o.Repair || c.report.Clean() {
@@ -68,8 +71,11 @@ func Fsck(ctx context.Context, dir string, o FsckOptions) (*FsckReport, error) {
 type checker struct {
 	dir     string
 	options FsckOptions
-	files   record.OS
+	files   patientFiles
 	report  *FsckReport
+
+	moved          bool // octets were taken out of segments
+	damagedHistory []string
 
 	groups      []*group
 	byName      map[pool.Group]*group
@@ -91,6 +97,8 @@ type segmentResult struct {
 	Bad                        []record.Gap // octets that are no record, or none of a known form
 	Unreadable                 bool         // the header is damaged: nothing of it can be told
 	Unfinished                 bool         // a torn tail, which opening cuts off
+	Cut                        int64        // octets that the file is too short by
+	Missed                     int64        // octets that the disk did not give
 	IDs, Rows, Arrivals        int          // what the index has of it, as it should
 	Missing                    int          // what the index lacks of it, or has otherwise
 	UnknownGroups, AboveMarks  int          // places in groups that are not in the groups file, or above their marks
@@ -107,12 +115,15 @@ func (c *checker) check(ctx context.Context) error {
 		res, ok := state.Results[g.number]
 		if ok {
 			c.report.Resumed++
+			*c.files.missed += res.Missed
 			c.advance(g.size)
 		} else {
 			var err error
+			before := *c.files.missed
 			if res, err = c.segment(ctx, g); err != nil {
 				return errors.Join(err, c.closeIndex())
 			}
+			res.Missed = *c.files.missed - before
 			state.Results[g.number] = res
 			if err := c.saveState(state); err != nil {
 				return errors.Join(err, c.closeIndex())
@@ -122,6 +133,9 @@ func (c *checker) check(ctx context.Context) error {
 		c.tell(g, res)
 	}
 	err := errors.Join(c.history(), c.compare(ctx), c.closeIndex())
+	if n := *c.files.missed; n > 0 {
+		c.report.problem("The disk fails: %d octets can't be read from it, though they may be later.", n)
+	}
 	if err == nil {
 		err = c.dropState()
 	}
@@ -145,11 +159,14 @@ func (c *checker) open() error {
 	}
 	last := make(map[uint64]*segment)
 	for _, g := range segments {
-		info, err := os.Stat(g.path)
+		f, size, err := c.files.OpenFile(g.path, os.O_RDONLY)
+		if err == nil {
+			err = f.Close()
+		}
 		if err != nil {
 			return err
 		}
-		g.size = info.Size()
+		g.size = size
 		c.total += g.size
 		last[g.epoch] = g
 	}
@@ -172,17 +189,17 @@ func (c *checker) open() error {
 }
 
 func (c *checker) openIndex() error {
-	if _, err := os.Stat(filepath.Join(c.dir, doubtFile)); err == nil {
+	if _, err := record.ReadFile(c.files, filepath.Join(c.dir, doubtFile)); err == nil {
 		c.report.problem("The index is in doubt: it is built anew at the next start.")
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(c.dir, indexDir)); err != nil {
+	if _, err := c.files.ReadDir(filepath.Join(c.dir, indexDir)); errors.Is(err, os.ErrNotExist) {
 		if len(c.segments) > 0 {
 			c.report.problem("The index is missing: it is built anew at the next start.")
 		}
 		return nil
 	}
-	x, err := openIndex(c.files, filepath.Join(c.dir, indexDir), 32<<20)
+	x, err := openIndex(c.options.Files, filepath.Join(c.dir, indexDir), 32<<20)
 	if err == nil {
 		var err2 error
 		c.checkpoints, err = x.checkpoints()
@@ -243,13 +260,25 @@ func (c *checker) segment(ctx context.Context, g *segment) (*segmentResult, erro
 	c.advance(g.size - at)
 	res.Bad = append(res.Bad, scan.Gaps...)
 	res.Octets = g.size
-	if scan.Torn && g.kept {
-		res.Unfinished = true
-	} else if scan.Torn {
+	switch known := c.acknowledged(g, r.Salt()); {
+	case !g.kept && scan.Torn:
 		res.Bad = append(res.Bad, record.Gap{From: scan.End, To: g.size})
+	case g.kept && known > scan.End: // opening would cut off what was acknowledged once
+		res.Bad = append(res.Bad, record.Gap{From: scan.End, To: min(known, g.size)})
+		res.Cut = known - min(known, g.size)
+	case scan.Torn:
+		res.Unfinished = true
 	}
 	slices.SortFunc(res.Bad, func(a, b record.Gap) int { return int(a.From - b.From) })
 	return res, nil
+}
+
+// acknowledged returns how far the index knows a segment.
+func (c *checker) acknowledged(g *segment, salt uint32) int64 {
+	if at, ok := c.checkpoints[g.number]; ok && at.epoch == g.epoch && at.salt == salt && c.index != nil {
+		return at.offset
+	}
+	return 0
 }
 
 // record checks one record, and what the index has of it.
@@ -370,6 +399,9 @@ func (c *checker) tell(g *segment, res *segmentResult) {
 		}
 		r.problem("%s is damaged in %d places (%d octets).", name, len(res.Bad), octets)
 	}
+	if res.Cut > 0 {
+		r.problem("%s is %d octets shorter than the index knows it.", name, res.Cut)
+	}
 	if res.Missing > 0 {
 		r.problem("%s is not as the index has it, %d times.", name, res.Missing)
 	}
@@ -388,41 +420,4 @@ func (c *checker) tell(g *segment, res *segmentResult) {
 	if res.Behind > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("The index is yet to learn of %d records of segment %d, as after a crash: the next start sees to it.", res.Behind, g.number))
 	}
-}
-
-// history verifies the history files.
-func (c *checker) history() error {
-	names, err := (&Store{dir: c.dir, files: c.files}).historyNames()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		f, size, err := c.files.OpenFile(filepath.Join(c.dir, historyDir, name), os.O_RDONLY)
-		if err != nil {
-			return err
-		}
-		damaged := false
-		head := historyHead{}
-		r, err := record.NewReader(f)
-		if err == nil {
-			var scan record.Result
-			scan, err = r.Scan(size, 0, func(_ int64, payload []byte) error {
-				if len(payload) == historyHeadSize {
-					head, err = parseHistoryHead(payload)
-				}
-				return err
-			})
-			damaged = scan.Torn || len(scan.Gaps) > 0 || head.name() != name
-		}
-		if err = errors.Join(err, f.Close()); errors.Is(err, pool.ErrCorrupt) {
-			damaged, err = true, nil
-		}
-		if err != nil {
-			return err
-		}
-		if damaged {
-			c.report.problem("History file %s is damaged: some articles that expired before %s may be taken again.", name, time.Now().UTC().Format(time.DateOnly))
-		}
-	}
-	return nil
 }

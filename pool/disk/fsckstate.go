@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/restante/restante/pool/record"
 )
 
 // fsckFile keeps what an interrupted check found.
@@ -23,25 +26,34 @@ type fsckState struct {
 // look returns a sum of everything that changes when the store is used.
 func (c *checker) look() string {
 	h := sha256.New()
+	folders := make(map[string]bool)
 	for _, g := range c.segments {
-		if info, err := os.Stat(g.path); err == nil {
-			fmt.Fprintln(h, g.epoch, g.number, info.Size(), info.ModTime().UnixNano())
+		if folder := filepath.Dir(g.path); !folders[folder] {
+			folders[folder] = true
+			c.lookAt(h, folder)
 		}
 	}
-	for _, name := range []string{groupsFile, doubtFile} {
-		if info, err := os.Stat(filepath.Join(c.dir, name)); err == nil {
-			fmt.Fprintln(h, name, info.Size(), info.ModTime().UnixNano())
-		}
-	}
+	c.lookAt(h, c.dir)
 	fmt.Fprintln(h, c.index != nil)
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// lookAt adds the files of a folder to a sum, but for those that a check writes.
+func (c *checker) lookAt(sum io.Writer, folder string) {
+	entries, _ := c.files.ReadDir(folder)
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && !e.IsDir() && !strings.HasPrefix(e.Name(), fsckFile) && e.Name() != lockFile {
+			fmt.Fprintln(sum, filepath.Base(folder), e.Name(), info.Size(), info.ModTime().UnixNano())
+		}
+	}
 }
 
 // loadState returns the state of an interrupted check of this very store, or an
 // empty one.
 func (c *checker) loadState() *fsckState {
 	fresh := &fsckState{Store: c.look(), Results: make(map[uint32]*segmentResult)}
-	text, err := os.ReadFile(filepath.Join(c.dir, fsckFile))
+	text, err := record.ReadFile(c.files, filepath.Join(c.dir, fsckFile))
 	if err != nil {
 		return fresh
 	}
@@ -61,7 +73,7 @@ func (c *checker) saveState(state *fsckState) error {
 }
 
 func (c *checker) dropState() error {
-	if err := os.Remove(filepath.Join(c.dir, fsckFile)); !errors.Is(err, fs.ErrNotExist) {
+	if err := c.files.Remove(filepath.Join(c.dir, fsckFile)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -105,6 +105,11 @@ func openIndex(files record.FS, dir string, memory int) (*index, error) {
 
 func (x *index) close() error { return errors.Join(x.db.Close(), x.files.Close()) }
 
+// sync brings all that was written to stable storage.
+func (x *index) sync() error {
+	return x.db.Put([]byte("f"), []byte(indexVersion), &opt.WriteOptions{Sync: true})
+}
+
 // get returns a value, and false when there is none.
 func (x *index) get(key []byte) ([]byte, bool, error) {
 	value, err := x.db.Get(key, nil)

@@ -34,6 +34,9 @@ func (s *Store) restore() error {
 	if errors.Is(err, errDoubt) {
 		err = s.rebuild(segments)
 	}
+	if err == nil {
+		err = s.skipNumbers()
+	}
 	return err
 }
 
@@ -238,7 +241,10 @@ func (s *Store) openSegment(g *segment, last bool, c checkpoint) error {
 	if g.gaps > c.gaps {
 		s.options.Logger.Warn().Int("gaps", g.gaps-c.gaps).Msg("a segment is damaged: some articles in it can't be read")
 	}
-	return r.finish(res.End)
+	if err := r.finish(res.End); err != nil || s.options.read == nil {
+		return err
+	}
+	return s.options.read(g.size)
 }
 
 // A replay puts what a segment has behind the checkpoint into the index.
@@ -403,6 +409,12 @@ func (s *Store) rebuild(segments []*segment) error {
 	if err := s.load(segments); err != nil {
 		return err
 	}
+	if err := s.salvageGone(); err != nil {
+		return err
+	}
+	if n := s.salvaged.withdrawals; n > 0 {
+		s.options.Logger.Warn().Int("withdrawals", n).Msg("records of withdrawals are lost, and were written again")
+	}
 	if err := s.index.close(); err != nil {
 		return err
 	}
@@ -413,24 +425,6 @@ func (s *Store) rebuild(segments []*segment) error {
 	}
 	s.index, err = openIndex(s.files, old, s.options.IndexMemory)
 	return err
-}
-
-// salvageMarks takes over the high water marks that the doubted index knows,
-// so that the numbers of articles that are lost from the segments stay taken.
-func (s *Store) salvageMarks() error {
-	if s.index == nil {
-		s.index, _ = openIndex(s.files, filepath.Join(s.dir, indexDir), s.options.IndexMemory)
-	}
-	var marks map[uint32]mark
-	if s.index != nil {
-		marks, _ = s.index.marks() // as far as they can be read
-	}
-	for id, m := range marks {
-		if g := s.byNumber[id]; g != nil {
-			g.info.High = max(g.info.High, m.high)
-		}
-	}
-	return s.saveGroups(s.allGroups())
 }
 
 // forget undoes what loading has done so far, and closes index and segments.

@@ -57,6 +57,11 @@ func (s *Store) withdraw(gone *pool.Stored) error {
 	if err := errors.Join(s.writable(), s.room()); err != nil {
 		return err
 	}
+	return s.writeWithdrawal(gone)
+}
+
+// writeWithdrawal is withdraw, whatever room there is.
+func (s *Store) writeWithdrawal(gone *pool.Stored) error {
 	seg, p, err := s.record(gone)
 	if err != nil {
 		return s.latch(err)

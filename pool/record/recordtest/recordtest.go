@@ -20,6 +20,8 @@ const (
 	Truncate Op = "truncate"
 	Sync     Op = "sync"
 	SyncDir  Op = "syncdir"
+	Rename   Op = "rename"
+	Remove   Op = "remove"
 )
 
 // A Fault makes one step fail.
@@ -100,6 +102,22 @@ func (f *Faults) SyncDir(dir string) error {
 		return fault.Err
 	}
 	return f.OS.SyncDir(dir)
+}
+
+// Rename implements [record.FS].
+func (f *Faults) Rename(from, to string) error {
+	if fault := f.step(Rename, to); fault != nil {
+		return fault.Err
+	}
+	return f.OS.Rename(from, to)
+}
+
+// Remove implements [record.FS].
+func (f *Faults) Remove(path string) error {
+	if fault := f.step(Remove, path); fault != nil {
+		return fault.Err
+	}
+	return f.OS.Remove(path)
 }
 
 type file struct {
