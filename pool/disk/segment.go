@@ -72,6 +72,12 @@ func (g *segment) openToRead(files record.Opener, from int64, visit func(int64, 
 	case from == size:
 		return record.Result{End: size}, nil
 	}
+	// One batch goes to several segments, and the next one may begin a segment
+	// while it is synced: that there is a newer one does not say that this was
+	// synced. What is shown once must last.
+	if err := record.Settle(files, g.path, from, size); err != nil {
+		return record.Result{}, err
+	}
 	res, err := r.Scan(size, from, visit)
 	if res.Torn { // not a torn tail, since newer segments were begun: damage
 		res.Gaps = append(res.Gaps, record.Gap{From: res.End, To: size})

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -70,7 +71,8 @@ func open(f File, size, from int64, visit func(offset int64, payload []byte) err
 	r, err := NewReader(f)
 	// The header is synced before the first record is written: up to its size
 	// there is nothing to lose.
-	if errors.Is(err, pool.ErrCorrupt) && size <= HeaderSize {
+	fresh := errors.Is(err, pool.ErrCorrupt) && size <= HeaderSize
+	if fresh {
 		r, err = start(f)
 		size = HeaderSize
 	}
@@ -80,33 +82,37 @@ func open(f File, size, from int64, visit func(offset int64, payload []byte) err
 	if from > size {
 		return nil, Result{}, fmt.Errorf("record file is shorter than it was: %w", pool.ErrCorrupt)
 	}
+	if !fresh {
+		if err := rewrite(f, from, size); err != nil {
+			return nil, Result{}, err
+		}
+	}
 	res, err := r.Scan(size, from, visit)
 	if err != nil {
 		return nil, res, err
 	}
 	if res.Torn {
-		if err := f.Truncate(res.End); err != nil {
+		if err := errors.Join(f.Truncate(res.End), f.Sync()); err != nil {
 			return nil, res, err
 		}
 		size = res.End
-	}
-	if res.Torn || res.End > from {
-		if err := rewrite(f, from, res.End); err != nil {
-			return nil, res, err
-		}
 	}
 	return &Log{Reader: r, f: f, end: res.End, next: res.End, room: max(size, res.End)}, res, nil
 }
 
 // rewriteMost is how much of a file's end is written anew at most. What was
-// brought between two syncs is less.
-const rewriteMost = 2 * flushSize
+// brought between two syncs is less, with the room that was made ahead.
+const rewriteMost = 4 * flushSize
 
 // rewrite brings what stands from an offset on to stable storage, after a crash
 // or a failed sync. It may be read and yet be in the system's cache alone, and
 // after a failed sync another one does not write it: Linux takes it for written.
-// So it is written once more. What stands before the last part was synced then.
+// So it is written once more, before anybody is told of it. What stands before
+// the last part was synced then.
 func rewrite(f File, from, end int64) error {
+	if from >= end {
+		return nil
+	}
 	start := max(from, end-rewriteMost)
 	if from == 0 && start > 0 {
 		if err := copyOver(f, 0, HeaderSize); err != nil {
@@ -116,13 +122,24 @@ func rewrite(f File, from, end int64) error {
 	return errors.Join(copyOver(f, start, end), f.Sync())
 }
 
-// copyOver writes a part of a file over itself.
+// Settle brings what stands in a file from an offset up to another to stable
+// storage, as Open does before it calls visit: a crash or a failed sync may have
+// left it in the system's cache alone. It is for files that nothing is added to.
+func Settle(fs Opener, path string, from, end int64) error {
+	f, _, err := fs.OpenFile(path, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	return errors.Join(rewrite(f, from, end), f.Close())
+}
+
+// copyOver writes a part of a file over itself, without the zeros at its end.
 func copyOver(f File, from, to int64) error {
 	octets := make([]byte, to-from)
 	if _, err := f.ReadAt(octets, from); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	return writeAll(f, octets, from)
+	return writeAll(f, bytes.TrimRight(octets, "\x00"), from)
 }
 
 // start writes the header of a new file.

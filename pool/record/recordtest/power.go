@@ -44,6 +44,7 @@ type node struct {
 
 	data, disk []byte  // of a file: as seen, and as on disk
 	writes     []write // since the last sync
+	failures   int     // syncs that failed
 }
 
 // A rename is one change of a folder: to stands for node, and from for nothing.
@@ -84,7 +85,8 @@ func (p *Power) FailAfter(steps int) {
 
 // FailSync lets one sync of a file fail, after so many that do not. What it
 // should have brought to the disk stays readable and never gets there, unless it
-// is written anew: that is what Linux does.
+// is written anew, and whoever else has the file open hears of it once with the
+// next sync: that is what Linux does.
 func (p *Power) FailSync(after int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -226,7 +228,7 @@ func (p *Power) OpenFile(path string, flag int) (record.File, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	return &powerFile{p, n}, int64(len(n.data)), nil
+	return &powerFile{p, n, n.failures}, int64(len(n.data)), nil
 }
 
 // SyncDir implements [record.Opener].
@@ -368,8 +370,9 @@ func (i info) Mode() fs.FileMode {
 
 // A powerFile is an open file.
 type powerFile struct {
-	p *Power
-	n *node
+	p     *Power
+	n     *node
+	heard int // of the node's failures
 }
 
 func (f *powerFile) ReadAt(b []byte, at int64) (int, error) {
@@ -412,6 +415,10 @@ func (f *powerFile) Sync() error {
 	f.p.failing--
 	if f.p.failing == -1 {
 		f.n.writes = nil
+		f.n.failures++
+	}
+	if f.heard < f.n.failures {
+		f.heard = f.n.failures
 		return syscall.EIO
 	}
 	for _, w := range f.n.writes {

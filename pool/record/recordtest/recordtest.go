@@ -33,6 +33,14 @@ type Fault struct {
 	Quiet bool   // a short write comes without an error
 	Skip  int    // how often the step still succeeds
 	Once  bool   // the step fails but once
+	Do    func() // is called when the step fails, before it does; may be nil
+}
+
+// strike lets the fault happen, as far as that is the caller's.
+func (f *Fault) strike() {
+	if f.Do != nil {
+		f.Do()
+	}
 }
 
 // Faults is an Opener with faults. The zero value has none.
@@ -87,6 +95,7 @@ func (f *Faults) step(op Op, path string) *Fault {
 // OpenFile implements [record.Opener].
 func (f *Faults) OpenFile(path string, flag int) (record.File, int64, error) {
 	if fault := f.step(OpenFile, path); fault != nil {
+		fault.strike()
 		return nil, 0, fault.Err
 	}
 	inner, size, err := f.OS.OpenFile(path, flag)
@@ -99,6 +108,7 @@ func (f *Faults) OpenFile(path string, flag int) (record.File, int64, error) {
 // SyncDir implements [record.Opener].
 func (f *Faults) SyncDir(dir string) error {
 	if fault := f.step(SyncDir, dir); fault != nil {
+		fault.strike()
 		return fault.Err
 	}
 	return f.OS.SyncDir(dir)
@@ -138,6 +148,7 @@ func (f *file) WriteAt(b []byte, offset int64) (int, error) {
 	if fault == nil {
 		return f.File.WriteAt(b, offset)
 	}
+	fault.strike()
 	n, err := f.File.WriteAt(b[:min(fault.Keep, len(b))], offset)
 	if err == nil && !fault.Quiet {
 		err = fault.Err
@@ -147,6 +158,7 @@ func (f *file) WriteAt(b []byte, offset int64) (int, error) {
 
 func (f *file) Truncate(size int64) error {
 	if fault := f.faults.step(Truncate, f.path); fault != nil {
+		fault.strike()
 		return fault.Err
 	}
 	return f.File.Truncate(size)
@@ -154,6 +166,7 @@ func (f *file) Truncate(size int64) error {
 
 func (f *file) Sync() error {
 	if fault := f.faults.step(Sync, f.path); fault != nil {
+		fault.strike()
 		return fault.Err
 	}
 	return f.File.Sync()
