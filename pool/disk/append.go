@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -27,7 +28,7 @@ type filing struct {
 
 // errUnfinished stands for an outcome that is not known. No caller ever sees it
 // unless a batch panicked.
-var errUnfinished = errors.New("article on its way")
+var errUnfinished = errors.New("articles did not get through")
 
 // Append implements [pool.Store]. A context that ends is honoured until the
 // article is handed over to a group commit; from then on its outcome counts.
@@ -45,6 +46,9 @@ func (s *Store) Begin(ctx context.Context, a *pool.Article) func() ([]pool.Locat
 	return func() ([]pool.Location, error) {
 		defer s.leave()
 		wait()
+		if errors.Is(f.err, errUnfinished) {
+			f.err = s.latch(f.err)
+		}
 		if f.err != nil {
 			return nil, f.err
 		}
@@ -234,6 +238,15 @@ func (b *batch) Publish() {
 	}
 }
 
+// Abandon ends all writing after a panic. What comes later would give numbers
+// again, and hide records with its checkpoints.
+func (b *batch) Abandon() {
+	err := fmt.Errorf("%w: %w", errDoubt, errUnfinished)
+	b.s.rowsLost.CompareAndSwap(nil, &err)
+	b.s.doubt(err)
+	_ = b.s.latch(err)
+}
+
 // publish puts the articles of the parts that did not fail into the index and
 // the memory.
 func (s *Store) publish(parts []*part) error {
@@ -250,13 +263,13 @@ func (s *Store) publish(parts []*part) error {
 	if s.rows.Len() == 0 {
 		return nil
 	}
-	if s.rowsLost { // a checkpoint would hide that
+	if lost := s.rowsLost.Load(); lost != nil { // a checkpoint would hide that
 		s.rows.Reset()
-		return errDoubt
+		return *lost
 	}
 	putMarks(&s.rows, changed)
 	if err := s.index.write(&s.rows, false); err != nil {
-		s.rowsLost = true
+		s.rowsLost.Store(&err)
 		s.doubt(err)
 		return err
 	}

@@ -92,8 +92,8 @@ type Store struct {
 	given       map[pool.Group]pool.Number // the last number of what is under way
 
 	underWay underWay
-	rows     leveldb.Batch // for the index; used by whoever publishes
-	rowsLost bool          // a batch could not be published; the same
+	rows     leveldb.Batch         // for the index; used by whoever publishes
+	rowsLost atomic.Pointer[error] // why the index lacks a batch, or will
 
 	// Changed with mu held, by batches that are published and by what runs while
 	// there is none of them ([record.Batcher.Alone]), which reads without mu.

@@ -35,6 +35,11 @@ type Stages[T any] interface {
 	// Publish makes its outcome known. The calls that wait for the batch return
 	// when it has returned.
 	Publish()
+	// Abandon is called when one of the stages panicked, before the panic goes on
+	// and before any call that waits returns or a stage of a later batch begins
+	// that waits for this one. The items' outcome is not known then: it must not
+	// look like success, and what comes later must not build upon it.
+	Abandon()
 }
 
 type batch[T any] struct {
@@ -87,7 +92,19 @@ func (b *Batcher[T]) run(mine *batch[T]) {
 	stages, before := b.gather(mine)
 	b.sync(mine, stages)
 	<-before.done
-	stages.Publish()
+	finish(stages, stages.Publish)
+}
+
+// finish goes through a stage, and abandons the batch if that panics.
+func finish[T any](stages Stages[T], stage func()) {
+	finished := false
+	defer func() {
+		if !finished {
+			stages.Abandon()
+		}
+	}()
+	stage()
+	finished = true
 }
 
 // gather adds the batch's items until the batch before is synced.
@@ -103,19 +120,21 @@ func (b *Batcher[T]) gather(mine *batch[T]) (stages Stages[T], before *ends) {
 		}
 	}()
 	stages = b.begin()
-	added := 0
-	for waiting := true; waiting; {
-		items := b.take(mine, added, false)
-		stages.Add(items)
-		added += len(items)
-		select {
-		case <-before.synced:
-			waiting = false
-		case <-b.arrived:
+	finish(stages, func() {
+		added := 0
+		for waiting := true; waiting; {
+			items := b.take(mine, added, false)
+			stages.Add(items)
+			added += len(items)
+			select {
+			case <-before.synced:
+				waiting = false
+			case <-b.arrived:
+			}
 		}
-	}
-	stages.Add(b.take(mine, added, true))
-	stages.Close()
+		stages.Add(b.take(mine, added, true))
+		stages.Close()
+	})
 	gathered = true
 	return stages, before
 }
@@ -133,7 +152,7 @@ func (b *Batcher[T]) take(mine *batch[T], from int, last bool) []T {
 
 func (b *Batcher[T]) sync(mine *batch[T], stages Stages[T]) {
 	defer close(mine.ends.synced)
-	stages.Sync()
+	finish(stages, stages.Sync)
 }
 
 // Alone calls f while no batch is in any stage.

@@ -53,6 +53,7 @@ func (n *noted) Sync() {
 }
 
 func (n *noted) Publish() { n.note(fmt.Sprint("publish ", n.number)) }
+func (n *noted) Abandon() { n.note(fmt.Sprint("abandon ", n.number)) }
 
 // bad is an item that panics.
 const bad = -1
@@ -125,7 +126,7 @@ func TestBatcher_panic(t *testing.T) {
 			b.Do(bad)
 		}()
 		b.Do(2)
-		want := []string{"close 2 [2]", "sync 2", "synced 2", "publish 2"}
+		want := []string{"abandon 1", "close 2 [2]", "sync 2", "synced 2", "publish 2"}
 		if diff := cmp.Diff(want, d.lines); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

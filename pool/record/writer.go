@@ -2,6 +2,8 @@ package record
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/restante/restante/pool"
@@ -22,8 +24,11 @@ type Writer struct {
 type addition struct {
 	parts  [][]byte
 	offset int64
-	err    error
+	err    error // errUnfinished until its batch is synced, or it is refused
 }
+
+// errUnfinished stands for an outcome that is not known: its batch panicked.
+var errUnfinished = fmt.Errorf("%w: records did not get through", pool.ErrReadOnly)
 
 // NewWriter returns a Writer that owns the log.
 func NewWriter(log *Log) *Writer {
@@ -55,7 +60,7 @@ func (w *Writer) Append(ctx context.Context, parts ...[]byte) (offset int64, err
 	if w.closed {
 		return 0, pool.ErrClosed
 	}
-	a := &addition{parts: parts}
+	a := &addition{parts: parts, err: errUnfinished}
 	w.batcher.Do(a)
 	return a.offset, a.err
 }
@@ -69,7 +74,10 @@ type writing struct {
 
 func (w *writing) Add(batch []*addition) {
 	for _, a := range batch {
-		a.offset, a.err = w.log.Add(a.parts...)
+		offset, err := w.log.Add(a.parts...)
+		if a.offset = offset; err != nil {
+			a.err = err
+		}
 	}
 	w.additions = append(w.additions, batch...)
 }
@@ -79,13 +87,16 @@ func (w *writing) Close() { w.pending = w.log.Take() }
 func (w *writing) Sync() {
 	err := w.pending.Commit()
 	for _, a := range w.additions {
-		if a.err == nil {
+		if errors.Is(a.err, errUnfinished) {
 			a.err = err
 		}
 	}
 }
 
 func (w *writing) Publish() {}
+
+// Abandon ends all writing: what comes later would stand behind a hole.
+func (w *writing) Abandon() { _ = w.log.fail(errUnfinished) }
 
 // Read returns the payload of the record at offset, having checked it, as
 // [Reader.Read] does.
