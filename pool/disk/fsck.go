@@ -85,6 +85,7 @@ type checker struct {
 	marks       map[uint32]mark
 	results     map[uint32]*segmentResult
 	segments    []*segment
+	dead        graves                   // segments that a crash may have left, or index entries of them
 	lost        map[uint32][]pool.Number // by group: numbers whose records are damaged
 	done, total int64
 }
@@ -154,9 +155,13 @@ func (c *checker) open() error {
 	c.byName, c.results = make(map[pool.Group]*group), make(map[uint32]*segmentResult)
 	c.lost = make(map[uint32][]pool.Number)
 	segments, err := listSegments(c.files, c.dir)
+	if err == nil {
+		c.dead, err = (&Store{dir: c.dir, files: c.files}).graves()
+	}
 	if err != nil {
 		return err
 	}
+	segments = slices.DeleteFunc(segments, func(g *segment) bool { return c.dead.has(g.epoch, g.number) })
 	last := make(map[uint64]*segment)
 	for _, g := range segments {
 		f, size, err := c.files.OpenFile(g.path, os.O_RDONLY)

@@ -46,7 +46,8 @@ func (c *checker) compare(ctx context.Context) error {
 // count counts what is in the index.
 func (c *checker) count(ctx context.Context) (got segmentResult, rows map[uint32]int, err error) {
 	err = c.index.eachOf('m', func(_, value []byte) (bool, error) {
-		if len(value) > 0 {
+		in := cursor{rest: value}
+		if len(value) > 0 && !c.buried(in.place().segment) {
 			got.IDs++
 		}
 		return true, ctx.Err()
@@ -54,8 +55,10 @@ func (c *checker) count(ctx context.Context) (got segmentResult, rows map[uint32
 	if err != nil {
 		return got, nil, err
 	}
-	err = c.index.eachOf('t', func(_, _ []byte) (bool, error) {
-		got.Arrivals++
+	err = c.index.eachOf('t', func(key, _ []byte) (bool, error) {
+		if !c.buried(arrivalSegment(key)) {
+			got.Arrivals++
+		}
 		return true, ctx.Err()
 	})
 	if err != nil {
@@ -72,17 +75,25 @@ func (c *checker) count(ctx context.Context) (got segmentResult, rows map[uint32
 		}
 		id, n := groupOf(key), numberOf(key)
 		rows[id]++
-		if n < floors[id] { // a crash came before it was taken out
+		in := cursor{rest: row}
+		p := in.place()
+		if n < floors[id] || c.buried(p.segment) { // a crash came before it was taken out
 			return true, ctx.Err()
 		}
 		got.Rows++
-		in := cursor{rest: row}
-		if c.damaged(in.place()) {
+		if c.damaged(p) {
 			c.lost[id] = append(c.lost[id], n)
 		}
 		return true, ctx.Err()
 	})
 	return got, rows, err
+}
+
+// buried says whether a segment was given up. A crash may have come before the
+// index was told.
+func (c *checker) buried(number uint32) bool {
+	at, ok := c.checkpoints[number]
+	return ok && c.dead.has(at.epoch, number)
 }
 
 // damaged says whether a record stands where octets are bad.

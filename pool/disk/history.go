@@ -146,6 +146,18 @@ func parseHistoryName(name string) (historyHead, bool) {
 // graves are the heads of all history files: they say which segments are gone.
 type graves []historyHead
 
+// graves returns what the names of the history files say.
+func (s *Store) graves() (graves, error) {
+	names, err := s.historyNames()
+	var out graves
+	for _, name := range names {
+		if h, ok := parseHistoryName(name); ok {
+			out = append(out, h)
+		}
+	}
+	return out, err
+}
+
 // has says whether a segment is gone. An epoch is dropped up to a segment, and
 // one by one the segments of epoch 0 are given up.
 func (h graves) has(epoch uint64, segment uint32) bool {

@@ -47,22 +47,16 @@ func (s *Store) findSegments() ([]*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := s.historyNames()
-	if err != nil {
+	if s.dead, err = s.graves(); err != nil {
 		return nil, err
 	}
-	var dead graves
-	for _, name := range names {
-		if h, ok := parseHistoryName(name); ok {
-			dead = append(dead, h)
-			s.lastSegment = max(s.lastSegment, h.last)
-		}
+	for _, h := range s.dead {
+		s.lastSegment = max(s.lastSegment, h.last)
 	}
-	s.dead = dead
 	var kept []*segment
 	for _, g := range segments {
 		s.lastSegment = max(s.lastSegment, g.number)
-		if dead.has(g.epoch, g.number) {
+		if s.dead.has(g.epoch, g.number) {
 			// Durably: once its history is forgotten nothing says any more that
 			// the segment is gone.
 			if err := errors.Join(g.remove(s.files), s.files.SyncDir(filepath.Dir(g.path))); err != nil {
@@ -420,7 +414,10 @@ func (s *Store) rebuild(segments []*segment) error {
 	}
 	s.index = nil
 	old := filepath.Join(s.dir, indexDir)
-	if err := errors.Join(s.files.RemoveAll(old), s.files.Rename(fresh, old), s.removeIfThere(filepath.Join(s.dir, doubtFile))); err != nil {
+	if err := errors.Join(s.files.RemoveAll(old), s.files.Rename(fresh, old), s.files.SyncDir(s.dir)); err != nil {
+		return err
+	}
+	if err := s.removeIfThere(filepath.Join(s.dir, doubtFile)); err != nil {
 		return err
 	}
 	s.index, err = openIndex(s.files, old, s.options.IndexMemory)
