@@ -31,7 +31,7 @@ type group struct {
 // file counts an article with that number and size in.
 func (g *group) file(n pool.Number, octets int64) {
 	g.octets += octets
-	if g.info.Count == 0 {
+	if g.info.Count == 0 || n < g.info.Low { // a batch goes by segments, not by numbers
 		g.info.Low = n
 	}
 	g.info.High = max(g.info.High, n)

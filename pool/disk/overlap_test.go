@@ -106,6 +106,28 @@ func TestOpen_unsyncedSegmentThatIsNotTheLast(t *testing.T) {
 	}
 }
 
+// A batch is published segment by segment: of two numbers the higher one may
+// come first.
+func TestStore_lowMarkAfterABatchOfTwoEpochs(t *testing.T) {
+	s, _, _ := faulty(t)
+	defer mustClose(t, s)
+	if err := s.SetGroup(t.Context(), pool.GroupInfo{Name: "b", Posting: pool.PostingAllowed}); err != nil {
+		t.Fatal(err)
+	}
+	first, second, third := filingOf(t, "3"), filingOf(t, "5"), filingOf(t, "6")
+	second.article.Epoch = 1
+	second.article.Groups, third.article.Groups = []pool.Group{"b"}, []pool.Group{"b"}
+	b := s.filed(first, second, third)
+	b.Sync()
+	b.Publish()
+	if err := errors.Join(first.err, second.err, third.err); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := s.Group(t.Context(), "b"); err != nil || info.Low != 1 || info.High != 2 || info.Count != 2 {
+		t.Errorf("%+v, %v; want articles 1 to 2", info, err)
+	}
+}
+
 // A panic in a batch ends all writing, and nobody hears of success who had none.
 func TestStore_panic(t *testing.T) {
 	for _, op := range []recordtest.Op{recordtest.WriteAt, recordtest.Sync} {
