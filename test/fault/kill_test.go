@@ -18,15 +18,15 @@ import (
 	"github.com/restante/restante/pool/disk"
 )
 
-// childVar tells the child of TestKill the folder, its life, its seed and the
-// first epoch.
+// childVar tells the child of TestKill the folder, its life, its seed, the
+// first epoch, and whether it repairs the store first.
 const childVar = "RESTANTE_FAULT_CHILD"
 
 // runChild is the child: it opens the store and works in it, says what was
 // acknowledged, and ends when it is killed.
 func runChild() bool {
 	args := strings.Split(os.Getenv(childVar), "|")
-	if len(args) != 4 {
+	if len(args) != 5 {
 		return false
 	}
 	seed, _ := strconv.ParseUint(args[2], 10, 64)
@@ -37,7 +37,14 @@ func runChild() bool {
 		defer mu.Unlock()
 		_, _ = io.WriteString(os.Stdout, line+"\n")
 	}
-	s, err := disk.Open(args[0], options(rand.New(rand.NewPCG(seed, 0))))
+	var err error
+	if args[4] == fmt.Sprint(true) {
+		_, err = disk.Fsck(context.Background(), args[0], disk.FsckOptions{Repair: true})
+	}
+	var s *disk.Store
+	if err == nil {
+		s, err = disk.Open(args[0], options(rand.New(rand.NewPCG(seed, 0))))
+	}
 	if err == nil {
 		say(opened)
 		w := work{store: s, life: args[1], say: say, seed: seed, epoch: epoch}
@@ -60,8 +67,9 @@ type killer struct {
 	r      *rand.Rand
 	dir    string
 	ledger *ledger
+	bare   bool // the index was taken away since the last look
 
-	kills, opening, dropping, cancelling int
+	kills, repairing, opening, dropping, expiring, cancelling int
 }
 
 // TestKill_atRandom kills processes at any moment, while they open the store,
@@ -80,8 +88,10 @@ func TestKill_atRandom(t *testing.T) {
 				k.row(min(killsInARow, kills-row*killsInARow))
 				sum := &total[lane]
 				sum.kills += k.kills
+				sum.repairing += k.repairing
 				sum.opening += k.opening
 				sum.dropping += k.dropping
+				sum.expiring += k.expiring
 				sum.cancelling += k.cancelling
 				articles[lane] += k.ledger.filed()
 				_ = os.RemoveAll(filepath.Dir(k.dir)) // thousands would pile up
@@ -93,13 +103,15 @@ func TestKill_atRandom(t *testing.T) {
 	filed := 0
 	for lane := range lanes {
 		all.kills += total[lane].kills
+		all.repairing += total[lane].repairing
 		all.opening += total[lane].opening
 		all.dropping += total[lane].dropping
+		all.expiring += total[lane].expiring
 		all.cancelling += total[lane].cancelling
 		filed += articles[lane]
 	}
-	t.Logf("%d kills, %d of them while the store was opened, %d while epochs were dropped, %d while articles were withdrawn: %d articles acknowledged, 0 lost, 0 partial, no number twice",
-		all.kills, all.opening, all.dropping, all.cancelling, filed)
+	t.Logf("%d kills, %d of them before the store was open, %d of these with a repair, %d while epochs were dropped, %d while numbers expired, %d while articles were withdrawn: %d articles acknowledged, 0 lost, 0 partial, no number twice",
+		all.kills, all.opening, all.repairing, all.dropping, all.expiring, all.cancelling, filed)
 }
 
 func (k *killer) row(kills int) {
@@ -119,6 +131,12 @@ func (k *killer) row(kills int) {
 
 // look compares what is there with what was acknowledged.
 func (k *killer) look(i int) {
+	report, err := disk.Fsck(k.t.Context(), k.dir, disk.FsckOptions{Repair: k.bare})
+	if err != nil || !k.bare && !report.Clean() {
+		k.t.Errorf("kill %d: fsck: %v, %+v", i, err, report)
+		return
+	}
+	k.bare = false
 	if k.r.IntN(8) == 0 {
 		_ = os.RemoveAll(filepath.Join(k.dir, "index")) // it must come back the same
 	}
@@ -141,8 +159,13 @@ func (k *killer) look(i int) {
 
 // kill lets a child work for a while, kills it, and notes all that it said.
 func (k *killer) kill() error {
+	repair := k.kills > looks && k.r.IntN(8) == 0 // there is a store by then
+	if repair && k.r.IntN(2) == 0 {
+		k.bare = true
+		_ = os.RemoveAll(filepath.Join(k.dir, "index")) // it has something to repair
+	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s|%d|%d|%d", childVar, k.dir, k.kills, k.r.Uint64(), k.ledger.newest()))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s|%d|%d|%d|%t", childVar, k.dir, k.kills, k.r.Uint64(), k.ledger.newest(), repair))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -159,45 +182,59 @@ func (k *killer) kill() error {
 		end.Reset(time.Minute)
 		afterOpening = func() { end.Reset(time.Duration(k.r.Int64N(int64(killWithin)))) }
 	}
-	open, drop, withdrawals, err := k.listen(out, afterOpening)
+	h, err := k.listen(out, afterOpening)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	if !open {
+	if !h.open {
 		k.opening++
+		if repair {
+			k.repairing++
+		}
 	}
-	if drop {
+	if h.drop {
 		k.dropping++
 	}
-	if withdrawals > 0 {
+	if h.expire {
+		k.expiring++
+	}
+	if h.withdrawals > 0 {
 		k.cancelling++
 	}
 	return err
 }
 
-// listen notes what a child says until it is dead, and returns whether the
-// store was open, whether an epoch was just being dropped, and how many articles
-// were being withdrawn.
-func (k *killer) listen(out io.Reader, afterOpening func()) (open, drop bool, withdrawals int, err error) {
+// A heard is what a child was at when it was last heard of.
+type heard struct {
+	open        bool // the store was
+	drop        bool // an epoch was being dropped
+	expire      bool // numbers were being expired
+	withdrawals int  // how many articles were being withdrawn
+}
+
+// listen notes what a child says until it is dead.
+func (k *killer) listen(out io.Reader, afterOpening func()) (h heard, err error) {
 	lines := bufio.NewReader(out)
 	for {
 		line, readErr := lines.ReadString('\n')
 		if readErr != nil {
-			return open, drop, withdrawals, err // a line without its end was not said
+			return h, err // a line without its end was not said
 		}
 		switch line[:1] {
 		case opened:
-			open = true
+			h.open = true
 			afterOpening()
 			continue
 		case failed:
 			err = fmt.Errorf("the child says %q", line)
 			continue
 		case dropping, dropped:
-			drop = line[:1] == dropping
+			h.drop = line[:1] == dropping
+		case expiring, expired:
+			h.expire = line[:1] == expiring
 		case cancelling:
-			withdrawals++
+			h.withdrawals++
 		case cancelled:
-			withdrawals--
+			h.withdrawals--
 		}
 		k.ledger.note(line)
 	}

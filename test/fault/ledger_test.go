@@ -51,6 +51,8 @@ const (
 	remembered  = "r" // name: acknowledged as seen
 	dropping    = ">" // epoch: from here on earlier ones may be gone
 	dropped     = "<" // epoch: from here on they are
+	expiring    = "x" // from here on any number may expire
+	expired     = "e" // locations: the groups' low marks; from here on what is below is gone, and else nothing
 	described   = "g" // a number that the description of the last group has at least
 	failed      = "!" // an error
 	opened      = "o" // the store is open
@@ -73,12 +75,14 @@ type ledger struct {
 	fates      map[string]*fate
 	numbers    map[pool.Location]string // whose each number is, for ever
 	remembered map[string]bool
+	lows       map[pool.Group]pool.Number // what is below has expired
+	expiring   bool                       // and perhaps more
 	described  int
 	faults     []string // broken promises that showed at once
 }
 
 func newLedger() *ledger {
-	return &ledger{fates: map[string]*fate{}, numbers: map[pool.Location]string{}, remembered: map[string]bool{}}
+	return &ledger{fates: map[string]*fate{}, numbers: map[pool.Location]string{}, remembered: map[string]bool{}, lows: map[pool.Group]pool.Number{}}
 }
 
 // note takes one line that a worker said.
@@ -104,6 +108,13 @@ func (l *ledger) note(line string) {
 				fate.must = fate.must || f[0] == dropped
 			}
 		}
+	case expiring:
+		l.expiring = true
+	case expired:
+		for _, low := range parseLocations(f[1]) {
+			l.raise(low.Group, low.Number)
+		}
+		l.expiring = false
 	case described:
 		l.described, _ = strconv.Atoi(f[1])
 	}
@@ -120,6 +131,13 @@ func (l *ledger) file(name string, epoch uint64, at []pool.Location) {
 		}
 		l.numbers[place] = name
 	}
+}
+
+func (l *ledger) raise(group pool.Group, low pool.Number) { l.lows[group] = max(l.lows[group], low) }
+
+// left returns where an article still stands that was filed there.
+func (l *ledger) left(at []pool.Location) []pool.Location {
+	return slices.DeleteFunc(slices.Clone(at), func(place pool.Location) bool { return place.Number < l.lows[place.Group] })
 }
 
 func formatLocations(at []pool.Location) string {
@@ -154,6 +172,16 @@ func (l *ledger) check(t testing.TB, s *disk.Store) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := checker{t: t, l: l, s: s, wrong: slices.Clone(l.faults)}
+	listed, err := s.Groups(t.Context())
+	if err != nil {
+		c.say("Groups: %v", err)
+	}
+	for _, info := range listed {
+		if l.expiring { // it was interrupted: how far it came shows now
+			l.raise(info.Name, info.Low)
+		}
+	}
+	l.expiring = false
 	for name, f := range l.fates {
 		c.fate(name, f)
 	}
@@ -161,10 +189,6 @@ func (l *ledger) check(t testing.TB, s *disk.Store) []string {
 		if seen, err := s.Seen(t.Context(), pooltest.ID(name)); !seen || err != nil {
 			c.say("remembered %s is not seen: %v", name, err)
 		}
-	}
-	listed, err := s.Groups(t.Context())
-	if err != nil {
-		c.say("Groups: %v", err)
 	}
 	for _, info := range listed {
 		c.group(info)
@@ -196,6 +220,10 @@ func (c *checker) say(format string, args ...any) {
 // fate checks one article that was promised.
 func (c *checker) fate(name string, f *fate) {
 	got, err := c.s.ByID(c.t.Context(), pooltest.ID(name))
+	left := c.l.left(f.at)
+	if len(left) == 0 {
+		f.may, f.must = true, true
+	}
 	switch {
 	case errors.Is(err, pool.ErrNotFound) && f.may:
 		if seen, err := c.s.Seen(c.t.Context(), pooltest.ID(name)); !seen || err != nil {
@@ -206,16 +234,17 @@ func (c *checker) fate(name string, f *fate) {
 		c.say("%s is lost: %v", name, err)
 	case f.must:
 		c.say("%s is back", name)
-	case !slices.Equal(got.Locations, f.at):
-		c.say("%s stands at %v, and stood at %v", name, got.Locations, f.at)
+	case !slices.Equal(got.Locations, left):
+		c.say("%s stands at %v, and should at %v of %v", name, got.Locations, left, f.at)
 	default:
-		c.whole(name, got)
+		c.whole(name, got, f.at)
 	}
 }
 
-// whole checks that an article has the octets that its name asks for.
-func (c *checker) whole(name string, got *pool.Stored) {
-	want := article.Render(makeArticle(name, got.Epoch), pooltest.Server, got.Locations)
+// whole checks that an article has the octets that its name and the places ask
+// for that it was given.
+func (c *checker) whole(name string, got *pool.Stored, at []pool.Location) {
+	want := article.Render(makeArticle(name, got.Epoch), pooltest.Server, at)
 	if string(got.Wire) != string(want.Wire) || string(got.Overview) != string(want.Overview) || got.HeadSize != want.HeadSize {
 		c.say("%s has wrong octets", name)
 	}
@@ -232,8 +261,8 @@ func (c *checker) group(info pool.GroupInfo) {
 			c.say("%s %d, %s: %v", info.Name, n, name, err)
 			return true
 		}
-		c.whole(name, a)
 		c.l.file(name, a.Epoch, a.Locations)
+		c.whole(name, a, c.l.fates[name].at)
 		if n < info.Low || n > info.High {
 			c.say("%s %d is not between %d and %d", info.Name, n, info.Low, info.High)
 		}

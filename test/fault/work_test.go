@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -11,8 +12,8 @@ import (
 )
 
 // A work is what goes on in a store while something happens to it: articles
-// come and are withdrawn, epochs are dropped, message-ids remembered, groups
-// changed, all at once.
+// come and are withdrawn, epochs are dropped, numbers expire, message-ids are
+// remembered, groups changed, and room is made ahead, all at once.
 type work struct {
 	store  pool.Store
 	life   string            // which makes the articles' names new ones
@@ -28,7 +29,7 @@ type work struct {
 const writers = 4
 
 // run works until the end, or until each goroutine has met an error, and
-// returns one.
+// returns them.
 func (w *work) run(ctx context.Context) error {
 	for i, g := range groups() {
 		info := pool.GroupInfo{Name: g, Posting: pool.PostingAllowed, Description: "0"}
@@ -43,18 +44,19 @@ func (w *work) run(ctx context.Context) error {
 		}
 	}
 	errs := make([]error, writers+1)
-	var wg sync.WaitGroup
+	var wg, room sync.WaitGroup
+	if s, ok := w.store.(interface{ Run(context.Context) error }); ok {
+		running, stop := context.WithCancel(ctx)
+		defer room.Wait()
+		defer stop()
+		room.Go(func() { _ = s.Run(running) }) // always nil
+	}
 	for i := range writers {
 		wg.Go(func() { errs[i] = w.write(ctx, i) })
 	}
 	wg.Go(func() { errs[writers] = w.housekeep(ctx) })
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (w *work) tell(format string, args ...any) { w.say(fmt.Sprintf(format, args...)) }
@@ -114,6 +116,11 @@ func (w *work) housekeep(ctx context.Context) error {
 				return err
 			}
 		}
+		if r.IntN(3) == 0 {
+			if err := w.expire(ctx, r); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -128,6 +135,31 @@ func (w *work) drop(ctx context.Context) error {
 		return err
 	}
 	w.tell("%s %d", dropped, epoch)
+	return nil
+}
+
+// expire takes the lowest numbers out of the groups, and with them, at times,
+// segments that little is left of.
+func (w *work) expire(ctx context.Context, r *rand.Rand) error {
+	w.mu.Lock() // what was filed is told
+	w.tell(expiring)
+	w.mu.Unlock()
+	keep := make(map[pool.Group]pool.Keep)
+	for _, g := range groups() {
+		keep[g] = pool.Keep{Articles: 20 + r.IntN(40)}
+	}
+	if err := w.store.Expire(ctx, keep); err != nil {
+		return err
+	}
+	var lows []pool.Location
+	for _, g := range groups() {
+		info, err := w.store.Group(ctx, g)
+		if err != nil {
+			return err
+		}
+		lows = append(lows, pool.Location{Group: g, Number: info.Low})
+	}
+	w.tell("%s %s", expired, formatLocations(lows))
 	return nil
 }
 
