@@ -44,8 +44,12 @@ func (p *powered) outage() []string {
 		p.files.FailSync(p.r.IntN(60))
 	}
 	wrong, err := p.work(20)
-	if err != nil && !p.files.Off() && !strings.Contains(err.Error(), syscall.EIO.Error()) { // the index wraps nothing
-		return append(wrong, err.Error())
+	if !p.files.Off() {
+		for _, one := range each(err) {
+			if !strings.Contains(one.Error(), syscall.EIO.Error()) { // the index wraps nothing
+				return append(wrong, one.Error())
+			}
+		}
 	}
 	if p.r.IntN(4) == 0 {
 		p.killed++
@@ -55,6 +59,17 @@ func (p *powered) outage() []string {
 		p.lost += p.files.Lost()
 	}
 	return wrong
+}
+
+// each returns the errors that work.run has joined.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what is wrapped deeper is one error
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // work opens the store, checks it, and works in it.
