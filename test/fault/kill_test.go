@@ -3,6 +3,7 @@ package fault
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -48,7 +49,7 @@ func runChild() bool {
 	if err == nil {
 		say(opened)
 		w := work{store: s, life: args[1], say: say, seed: seed, epoch: epoch}
-		err = w.run(context.Background())
+		err = errors.Join(w.run(context.Background())...)
 	}
 	say(fmt.Sprint(failed, " ", err))
 	return true

@@ -43,12 +43,10 @@ func (p *powered) outage() []string {
 	if p.r.IntN(4) == 0 {
 		p.files.FailSync(p.r.IntN(60))
 	}
-	wrong, err := p.work(20)
-	if !p.files.Off() {
-		for _, one := range each(err) {
-			if !strings.Contains(one.Error(), syscall.EIO.Error()) { // the index wraps nothing
-				return append(wrong, one.Error())
-			}
+	wrong, errs := p.work(20)
+	for _, err := range errs {
+		if !p.files.Off() && !strings.Contains(err.Error(), syscall.EIO.Error()) { // the index wraps nothing
+			return append(wrong, err.Error())
 		}
 	}
 	if p.r.IntN(4) == 0 {
@@ -61,30 +59,19 @@ func (p *powered) outage() []string {
 	return wrong
 }
 
-// each returns the errors that work.run has joined.
-func each(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what is wrapped deeper is one error
-		return joined.Unwrap()
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
-}
-
 // work opens the store, checks it, and works in it.
-func (p *powered) work(rounds int) (wrong []string, err error) {
+func (p *powered) work(rounds int) (wrong []string, errs []error) {
 	p.works++
 	o := options(p.r)
 	o.Files = p.files
 	s, err := disk.Open(p.dir, o)
 	if err != nil {
 		p.opening++
-		return nil, fmt.Errorf("open: %w", err)
+		return nil, []error{fmt.Errorf("open: %w", err)}
 	}
 	defer func() { _ = s.Close() }() // as far as that can be done
 	if wrong = p.ledger.check(p.t, s); p.files.Off() {
-		return nil, recordtest.ErrPower // in the middle of it
+		return nil, []error{recordtest.ErrPower} // in the middle of it
 	}
 	w := work{
 		store: s, life: fmt.Sprint(p.works), rounds: rounds, say: p.ledger.note,
@@ -133,8 +120,8 @@ func (p *powered) life() []string {
 			return wrong
 		}
 	}
-	wrong, err := p.work(2)
-	if err != nil {
+	wrong, errs := p.work(2)
+	for _, err := range errs {
 		wrong = append(wrong, err.Error())
 	}
 	return wrong

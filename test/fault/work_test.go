@@ -2,9 +2,9 @@ package fault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/restante/restante/pool"
@@ -30,14 +30,14 @@ const writers = 4
 
 // run works until the end, or until each goroutine has met an error, and
 // returns them.
-func (w *work) run(ctx context.Context) error {
+func (w *work) run(ctx context.Context) []error {
 	for i, g := range groups() {
 		info := pool.GroupInfo{Name: g, Posting: pool.PostingAllowed, Description: "0"}
 		if known, err := w.store.Group(ctx, g); err == nil {
 			info.Description = known.Description
 		}
 		if err := w.store.SetGroup(ctx, info); err != nil {
-			return err
+			return []error{err}
 		}
 		if i == len(groups())-1 && info.Description == "0" {
 			w.say(described + " 0")
@@ -56,7 +56,7 @@ func (w *work) run(ctx context.Context) error {
 	}
 	wg.Go(func() { errs[writers] = w.housekeep(ctx) })
 	wg.Wait()
-	return errors.Join(errs...)
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
 func (w *work) tell(format string, args ...any) { w.say(fmt.Sprintf(format, args...)) }
