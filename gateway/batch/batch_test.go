@@ -748,11 +748,11 @@ func TestDeposit_slotsOfAFailedOneAreNotGivenToAnother(t *testing.T) {
 	})
 }
 
-// A crash may leave a file that was being destroyed, its header overwritten.
+// A crash may leave a file that was being destroyed.
 func TestOpenQueue_halfDestroyedFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		path := b.queue.log.path(b.queue.log.number - 1)
+		path := b.queue.log.path(b.queue.log.number-1) + goneSuffix
 		if err := os.WriteFile(path, make([]byte, 4096), 0o600); err != nil {
 			t.Fatal(err)
 		}

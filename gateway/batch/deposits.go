@@ -68,7 +68,10 @@ func readItems(payload []byte) ([]item, error) {
 	return items, nil
 }
 
-const logSuffix = ".log"
+const (
+	logSuffix  = ".log"
+	goneSuffix = ".gone" // of a file that is being destroyed: a later one has all that waits
+)
 
 // deposits is the queue's log: a file of records. A deposit is one record with
 // all its items, so that a crash keeps all of them or none. With every batch a
@@ -76,8 +79,7 @@ const logSuffix = ".log"
 // own, and the old one is destroyed: what was deposited together stands together
 // for one interval at most, and nothing that has left is kept.
 type deposits struct {
-	dir     string
-	fs      record.Opener
+	folder  folder
 	reserve uint64 // octets of the disk that stay free
 
 	mu      sync.RWMutex // held for reading while a deposit is written
@@ -88,8 +90,8 @@ type deposits struct {
 
 // openDeposits reads the log in dir and returns its items, each once. The log
 // takes none until it is rotated.
-func openDeposits(fs record.Opener, dir string, reserve uint64) (*deposits, []item, error) {
-	d := &deposits{dir: dir, fs: fs, reserve: reserve}
+func openDeposits(f folder, reserve uint64) (*deposits, []item, error) {
+	d := &deposits{folder: f, reserve: reserve}
 	numbers, err := d.files()
 	if err != nil {
 		return nil, nil, err
@@ -99,8 +101,7 @@ func openDeposits(fs record.Opener, dir string, reserve uint64) (*deposits, []it
 	for _, number := range numbers {
 		items, err := d.read(number)
 		if errors.Is(err, pool.ErrCorrupt) && number < numbers[len(numbers)-1] {
-			// Its header is gone. A crash in destroy leaves that, once a later
-			// file has all that was in this one.
+			d.damaged++ // its header is gone; the later one may have all of it
 			continue
 		}
 		if err != nil {
@@ -120,7 +121,7 @@ func openDeposits(fs record.Opener, dir string, reserve uint64) (*deposits, []it
 
 // files returns the numbers of the log's files, ascending.
 func (d *deposits) files() ([]uint64, error) {
-	names, err := os.ReadDir(d.dir)
+	names, err := d.folder.ReadDir(d.folder.dir)
 	if err != nil {
 		return nil, fmt.Errorf("read the queue: %w", err)
 	}
@@ -136,12 +137,12 @@ func (d *deposits) files() ([]uint64, error) {
 }
 
 func (d *deposits) path(number uint64) string {
-	return filepath.Join(d.dir, strconv.FormatUint(number, 10)+logSuffix)
+	return filepath.Join(d.folder.dir, strconv.FormatUint(number, 10)+logSuffix)
 }
 
 func (d *deposits) read(number uint64) ([]item, error) {
 	var all []item
-	log, res, err := record.Open(d.fs, d.path(number), 0, func(_ int64, payload []byte) error {
+	log, res, err := record.Open(d.folder, d.path(number), 0, func(_ int64, payload []byte) error {
 		items, err := readItems(payload)
 		all = append(all, items...)
 		return err
@@ -157,7 +158,7 @@ func (d *deposits) read(number uint64) ([]item, error) {
 // before the log can be rotated. It returns [pool.ErrDiskFull] when the disk has
 // only its reserve left.
 func (d *deposits) append(ctx context.Context, items []item, accepted func()) error {
-	if free, err := record.Free(d.dir); err == nil && free < d.reserve {
+	if free, err := record.Free(d.folder.dir); err == nil && free < d.reserve {
 		return pool.ErrDiskFull
 	}
 	size := 0
@@ -186,17 +187,17 @@ func (d *deposits) rotate(waiting func() []item) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	number := d.number + 1
-	log, _, err := record.Open(d.fs, d.path(number), 0, func(int64, []byte) error { return nil })
+	log, _, err := record.Open(d.folder, d.path(number), 0, func(int64, []byte) error { return nil })
 	if err != nil {
 		return fmt.Errorf("start a queue file: %w", err)
 	}
 	for _, it := range waiting() {
 		if _, err := log.Add(appendItem(nil, it)); err != nil {
-			return errors.Join(err, log.Close(), os.Remove(d.path(number)))
+			return errors.Join(err, log.Close(), d.folder.Remove(d.path(number)))
 		}
 	}
 	if err := log.Commit(); err != nil {
-		return errors.Join(err, log.Close(), os.Remove(d.path(number)))
+		return errors.Join(err, log.Close(), d.folder.Remove(d.path(number)))
 	}
 	before := d.current
 	d.current, d.number = record.NewWriter(log), number
@@ -218,10 +219,26 @@ func (d *deposits) destroy() error {
 		if number >= d.number {
 			continue
 		}
-		if err := overwrite(d.path(number)); err != nil {
+		if err := d.folder.Rename(d.path(number), d.path(number)+goneSuffix); err != nil {
+			return fmt.Errorf("put a queue file aside: %w", err)
+		}
+	}
+	if err := d.folder.SyncDir(d.folder.dir); err != nil { // or what a crash leaves half overwritten looks damaged
+		return fmt.Errorf("put a queue file aside: %w", err)
+	}
+	names, err := d.folder.ReadDir(d.folder.dir)
+	if err != nil {
+		return fmt.Errorf("read the queue: %w", err)
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name.Name(), goneSuffix) {
+			continue
+		}
+		path := filepath.Join(d.folder.dir, name.Name())
+		if err := d.folder.overwrite(path); err != nil {
 			return err
 		}
-		if err := os.Remove(d.path(number)); err != nil {
+		if err := d.folder.Remove(path); err != nil {
 			return fmt.Errorf("remove a queue file: %w", err)
 		}
 	}
@@ -230,15 +247,12 @@ func (d *deposits) destroy() error {
 
 // overwrite writes zeros over a file's octets. As far as the file system lets
 // that reach the disk, what it held is gone.
-func overwrite(path string) error {
-	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+func (f folder) overwrite(path string) error {
+	file, size, err := f.OpenFile(path, os.O_RDWR)
 	if err != nil {
 		return fmt.Errorf("overwrite a queue file: %w", err)
 	}
-	info, err := file.Stat()
-	if err == nil {
-		_, err = io.CopyN(file, zeros{}, info.Size())
-	}
+	_, err = io.CopyN(io.NewOffsetWriter(file, 0), zeros{}, size)
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("overwrite a queue file: %w", err)
 	}

@@ -33,13 +33,19 @@ type plan struct {
 	texts    [][]byte
 }
 
+// A folder is where the queue's files lie.
+type folder struct {
+	record.FS
+	dir string
+}
+
 // save puts the plan on stable storage under a name.
-func (p *plan) save(dir, name string) error {
-	part := filepath.Join(dir, partFile)
-	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (f folder) save(p *plan, name string) error {
+	part := filepath.Join(f.dir, partFile)
+	if err := f.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("write a plan: %w", err)
 	}
-	log, _, err := record.Open(record.OS{}, part, 0, func(int64, []byte) error { return nil })
+	log, _, err := record.Open(f, part, 0, func(int64, []byte) error { return nil })
 	if err != nil {
 		return fmt.Errorf("write a plan: %w", err)
 	}
@@ -52,18 +58,22 @@ func (p *plan) save(dir, name string) error {
 	if err := errors.Join(log.Commit(), log.Close()); err != nil {
 		return err
 	}
-	return rename(dir, partFile, name)
+	return f.rename(partFile, name)
 }
 
 // load reads a plan. It returns an error that is fs.ErrNotExist when there is
 // none under that name.
-func load(dir, name string) (*plan, error) {
-	path := filepath.Join(dir, name)
-	if _, err := os.Lstat(path); err != nil {
+func (f folder) load(name string) (*plan, error) {
+	path := filepath.Join(f.dir, name)
+	there, _, err := f.OpenFile(path, os.O_RDONLY) // or the next line would make one
+	if err == nil {
+		err = there.Close()
+	}
+	if err != nil {
 		return nil, err
 	}
 	var p *plan
-	log, res, err := record.Open(record.OS{}, path, 0, func(_ int64, payload []byte) error {
+	log, res, err := record.Open(f, path, 0, func(_ int64, payload []byte) error {
 		if p == nil {
 			if len(payload) != 8+len(p.manifest) {
 				return errPlan
@@ -86,28 +96,28 @@ func load(dir, name string) (*plan, error) {
 	return p, nil
 }
 
-func rename(dir, from, to string) error {
-	if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+func (f folder) rename(from, to string) error {
+	if err := f.Rename(filepath.Join(f.dir, from), filepath.Join(f.dir, to)); err != nil {
 		return fmt.Errorf("rename a plan: %w", err)
 	}
-	return record.OS{}.SyncDir(dir)
+	return f.SyncDir(f.dir)
 }
 
 // discard removes the plan.
-func discard(dir string) error {
-	if err := os.Remove(filepath.Join(dir, planFile)); err != nil {
+func (f folder) discard() error {
+	if err := f.Remove(filepath.Join(f.dir, planFile)); err != nil {
 		return fmt.Errorf("remove a plan: %w", err)
 	}
-	return record.OS{}.SyncDir(dir)
+	return f.SyncDir(f.dir)
 }
 
 // readReleased returns the last batch released. A new queue starts with the
 // batch of now, and remembers that.
-func readReleased(dir string, calendar pool.Calendar) (uint64, error) {
-	p, err := load(dir, releasedFile)
+func (f folder) readReleased(calendar pool.Calendar) (uint64, error) {
+	p, err := f.load(releasedFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		p = &plan{batch: calendar.Batch(time.Now())}
-		err = p.save(dir, releasedFile)
+		err = f.save(p, releasedFile)
 	}
 	if err != nil {
 		return 0, err
@@ -116,8 +126,8 @@ func readReleased(dir string, calendar pool.Calendar) (uint64, error) {
 }
 
 // readPlanned returns the batch of a plan that a crash left, or 0.
-func readPlanned(dir string) (uint64, error) {
-	p, err := load(dir, planFile)
+func (f folder) readPlanned() (uint64, error) {
+	p, err := f.load(planFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	} else if err != nil {

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -38,9 +38,9 @@ type Shape struct {
 // A Queue holds accepted deposits until their batch is due. Its methods may be
 // called from many goroutines.
 type Queue struct {
-	shape Shape
-	dir   string
-	log   *deposits
+	shape  Shape
+	folder folder
+	log    *deposits
 
 	mu       sync.Mutex
 	changed  sync.Cond           // a booking was settled
@@ -62,24 +62,29 @@ type pending struct {
 // deposit that is accepted and not yet released.
 func OpenQueue(dir string, shape Shape) (*Queue, error) { return openQueue(record.OS{}, dir, shape) }
 
-func openQueue(fs record.Opener, dir string, shape Shape) (*Queue, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func openQueue(files record.FS, dir string, shape Shape) (*Queue, error) {
+	err := files.MkdirAll(dir)
+	if err == nil { // a name that is seen now must last
+		err = errors.Join(files.SyncDir(filepath.Dir(dir)), files.SyncDir(dir))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make the queue: %w", err)
 	}
-	released, err := readReleased(dir, shape.Calendar)
+	f := folder{files, dir}
+	released, err := f.readReleased(shape.Calendar)
 	if err != nil {
 		return nil, err
 	}
-	planned, err := readPlanned(dir)
+	planned, err := f.readPlanned()
 	if err != nil {
 		return nil, err
 	}
-	log, items, err := openDeposits(fs, dir, shape.Reserve)
+	log, items, err := openDeposits(f, shape.Reserve)
 	if err != nil {
 		return nil, err
 	}
 	q := &Queue{
-		shape: shape, dir: dir, log: log,
+		shape: shape, folder: f, log: log,
 		released: released, open: max(released, planned) + 1,
 		batches: make(map[uint64]*pending),
 	}

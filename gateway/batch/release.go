@@ -61,7 +61,7 @@ func (r *Releaser) Release(ctx context.Context, batch uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := p.save(r.Queue.dir, planFile); err != nil {
+	if err := r.Queue.folder.save(p, planFile); err != nil {
 		return err
 	}
 	return r.finish(ctx)
@@ -69,7 +69,7 @@ func (r *Releaser) Release(ctx context.Context, batch uint64) error {
 
 // finish files the plan that is on disk, if there is one.
 func (r *Releaser) finish(ctx context.Context) error {
-	p, err := load(r.Queue.dir, planFile)
+	p, err := r.Queue.folder.load(planFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -82,11 +82,11 @@ func (r *Releaser) finish(ctx context.Context) error {
 			}
 		}
 		head := plan{batch: p.batch, manifest: p.manifest}
-		if err := head.save(r.Queue.dir, releasedFile); err != nil {
+		if err := r.Queue.folder.save(&head, releasedFile); err != nil {
 			return err
 		}
 	}
-	if err := discard(r.Queue.dir); err != nil {
+	if err := r.Queue.folder.discard(); err != nil {
 		return err
 	}
 	r.Queue.settle(p.batch)
@@ -96,7 +96,7 @@ func (r *Releaser) finish(ctx context.Context) error {
 // compose makes the articles of a batch: what was deposited, cover up to the
 // batch's size, both in random order, the manifest, and the public posts.
 func (r *Releaser) compose(batch uint64) (*plan, error) {
-	before, err := load(r.Queue.dir, releasedFile)
+	before, err := r.Queue.folder.load(releasedFile)
 	if err != nil {
 		return nil, err
 	}

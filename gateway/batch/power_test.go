@@ -1,0 +1,187 @@
+package batch
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record/recordtest"
+)
+
+// A flicker is a queue on a file system whose power fails again and again. The
+// store keeps what it has: its own tests show that it does.
+type flicker struct {
+	*bench
+	r      *rand.Rand
+	power  *recordtest.Power
+	people []person
+	slots  []Slot   // of deposits that were accepted
+	posts  []string // the same
+	tried  int
+	lost   int
+}
+
+// open opens the queue as a new process does.
+func (f *flicker) open() error {
+	q, err := openQueue(f.power, f.dir, shape)
+	if err != nil {
+		return err
+	}
+	signer, err := note.NewSigner(domain, f.seed)
+	if err != nil {
+		return err
+	}
+	f.queue = q
+	f.rel = &Releaser{Queue: q, Store: f.store, Signer: signer, Domain: domain, Group: poolGroup}
+	return nil
+}
+
+// deposit deposits entries, a post, or both.
+func (f *flicker) deposit() error {
+	booking := f.queue.Begin()
+	defer booking.Drop()
+	p := f.people[f.r.IntN(len(f.people))]
+	slots, err := booking.Entries(1+f.r.IntN(3), p.blinder)
+	if errors.Is(err, ErrBacklog) || errors.Is(err, ErrMailbox) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	slots = slices.Clone(slots)
+	f.tried++
+	id := fmt.Sprintf("<%d@x.example>", f.tried)
+	var text []byte
+	if f.r.IntN(3) == 0 {
+		if _, err := booking.Post(300); err != nil {
+			return nil //nolint:nilerr // too many wait already
+		}
+		text = fmt.Appendf(nil, "Newsgroups: restante.cards\r\nMessage-ID: %s\r\nSubject: x\r\nFrom: x\r\nDate: Sat, 01 Jan 2000 00:00:00 +0000\r\n\r\nx\r\n", id)
+	}
+	if err := booking.Deposit(f.t.Context(), f.payloads(p, slots), text); err != nil {
+		return err
+	}
+	f.slots = append(f.slots, slots...)
+	if text != nil {
+		f.posts = append(f.posts, id)
+	}
+	return nil
+}
+
+func (f *flicker) release() error {
+	for n, last := f.rel.Due(time.Now()); n <= last; n++ {
+		if err := f.rel.Release(f.t.Context(), n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// live works until the power fails, or for a while, and checks that each error
+// comes of the fault.
+func (f *flicker) live() {
+	err := f.open()
+	for range 30 {
+		if err != nil {
+			break
+		}
+		if f.r.IntN(4) > 0 {
+			err = f.deposit()
+			continue
+		}
+		time.Sleep(time.Duration(f.r.IntN(100)) * time.Second)
+		err = f.release()
+	}
+	if err != nil && !f.power.Off() && !strings.Contains(err.Error(), syscall.EIO.Error()) {
+		f.t.Errorf("without a fault: %v", err)
+	}
+	if f.queue != nil {
+		_ = f.queue.Close()
+	}
+}
+
+// outage lets the power fail, or the process be killed.
+func (f *flicker) outage() {
+	f.power.FailAfter(f.r.IntN([]int{30, 300}[f.r.IntN(2)]))
+	if f.r.IntN(4) == 0 {
+		f.power.FailSync(f.r.IntN(40))
+	}
+	f.live()
+	if f.r.IntN(4) == 0 {
+		f.power = f.power.Killed()
+		return
+	}
+	f.power = f.power.Failed(f.r)
+	f.lost += f.power.Lost()
+}
+
+// check lets all that waits leave, and compares.
+func (f *flicker) check() {
+	if err := f.open(); err != nil {
+		f.t.Fatal(err)
+	}
+	defer func() { _ = f.queue.Close() }()
+	if n := f.queue.Damaged(); n > 0 {
+		f.t.Errorf("%d places of the queue are damaged", n)
+	}
+	for f.queue.Waiting() > 0 {
+		nextBatch()
+		f.releaseDue()
+	}
+	for _, s := range f.slots {
+		if !f.holds(s) {
+			f.t.Errorf("an entry that was accepted for batch %d is lost", s.Batch)
+		}
+	}
+	for _, id := range f.posts {
+		if _, err := f.store.ByID(f.t.Context(), pool.MessageID(id)); err != nil {
+			f.t.Errorf("a post that was accepted is lost: %v", err)
+		}
+	}
+	if entries, batches := f.count(poolGroup), f.count(Manifest); entries != batches*shape.Size {
+		f.t.Errorf("%d entries in %d batches of %d: a batch left in two forms", entries, batches, shape.Size)
+	}
+}
+
+// The power fails, or the process dies, at any step: whatever was accepted
+// leaves, and once.
+func TestQueue_powerFails(t *testing.T) {
+	var accepted, posts, lost int
+	const outages = 8
+	lives := 8
+	if os.Getenv("RESTANTE_FAULTS") == "full" { // as in test/fault
+		lives = 60
+	}
+	for seed := range uint64(lives) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			f := &flicker{bench: b, r: rand.New(rand.NewPCG(seed, 4)), power: recordtest.NewPower(filepath.Dir(b.dir))}
+			_ = b.queue.Close()
+			b.queue = nil
+			for range 4 {
+				f.people = append(f.people, somebody())
+			}
+			for range outages {
+				f.outage()
+			}
+			f.check()
+			accepted += len(f.slots)
+			posts += len(f.posts)
+			lost += f.lost
+		})
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+	t.Logf("%d outages: %d entries and %d posts accepted, %d unsynced changes lost, 0 promises broken", lives*outages, accepted, posts, lost)
+}
