@@ -93,6 +93,22 @@ func (c *Chain) Extend(signed []byte) (bool, error) {
 	return true, c.hold(d, text, signed)
 }
 
+// Contradict says whether two directories prove that a gateway shows different
+// people different keys: both are signed by its key, and neither can be where the
+// other is.
+func Contradict(one, two []byte, gateway *Verifier) bool {
+	for _, pair := range [...][2][]byte{{one, two}, {two, one}} {
+		c, err := StartChain(pair[0], gateway)
+		if err != nil {
+			continue
+		}
+		if _, err = c.Extend(pair[1]); errors.Is(err, ErrFork) {
+			return true
+		}
+	}
+	return false
+}
+
 // allows says whether next may follow d: time is cut as it was, and no blinding
 // key is another once its epoch, or the one before that, has begun.
 func (d *Directory) allows(next *Directory) bool {

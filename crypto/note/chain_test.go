@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +220,25 @@ func TestMerge_takesGoodSignaturesOfTheSameTextOnly(t *testing.T) {
 		}
 		if _, _, _, bad := OpenDirectory(merged, p.Verifier()); err == nil && bad != nil {
 			t.Errorf("%s: merged, it is no directory: %v", name, bad)
+		}
+	}
+}
+
+func TestMerge_neverMakesANoteThatNobodyOpens(t *testing.T) {
+	p := newPress(t)
+	own := p.print(nil)
+	merged := own
+	for i := range maxSignatures + 5 {
+		witness := newSigner(t, fmt.Sprintf("w%d.example", i))
+		cosigned, err := Cosign(own, p.Verifier(), witness)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if merged, _, err = Merge(merged, cosigned, p.Verifier(), witness.Verifier()); err != nil {
+			t.Fatalf("witness %d: %v", i, err)
+		}
+		if _, _, _, err := OpenDirectory(merged, p.Verifier()); err != nil {
+			t.Fatalf("with %d witnesses: %v", i+1, err)
 		}
 	}
 }

@@ -85,8 +85,12 @@ func OpenManifest(signed []byte, gateway *Verifier) (m *Manifest, text string, e
 	return m, text, nil
 }
 
+// maxSignatures is how many signatures a note may bear (C2SP signed-note lets an
+// implementation bound them; the library that opens notes here has this bound).
+const maxSignatures = 100
+
 // Merge adds to a gateway's note the witnesses' signatures that another copy of it
-// bears, and says how many it added. It returns ErrSignature when the gateway
+// bears, as far as a note holds them, and says how many it added. It returns ErrSignature when the gateway
 // didn't sign both, or no witness signed the other, and ErrMalformed when the two
 // are not of one text.
 func Merge(signed, other []byte, gateway *Verifier, witnesses ...*Verifier) (merged []byte, added int, err error) {
@@ -106,6 +110,9 @@ func Merge(signed, other []byte, gateway *Verifier, witnesses ...*Verifier) (mer
 		return nil, 0, ErrSignature
 	}
 	for _, s := range m.Sigs {
+		if len(n.Sigs)+len(n.UnverifiedSigs) >= maxSignatures {
+			break // one more, and nobody could open it
+		}
 		if !slices.ContainsFunc(n.Sigs, func(have note.Signature) bool { return have.Name == s.Name && have.Hash == s.Hash }) {
 			n.Sigs = append(n.Sigs, s)
 			added++
