@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
 )
 
 // A state is what is kept of a feed on disk: a JSON object, replaced whole.
@@ -55,17 +56,7 @@ func (s *state) save(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("write the feed's state: %w", err)
 	}
-	temp := path + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("write the feed's state: %w", err)
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
+	if err := record.Replace(record.OS{}, path, text); err != nil {
 		return fmt.Errorf("write the feed's state: %w", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
 )
 
 // loadState reads how far an earlier run had come. A file that can't be read is
@@ -42,10 +43,7 @@ func saveState(path string, next map[pool.Group]pool.Number) error {
 		err = os.MkdirAll(filepath.Dir(path), 0o700)
 	}
 	if err == nil {
-		err = os.WriteFile(path+".new", text, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
+		err = record.Replace(record.OS{}, path, text)
 	}
 	if err != nil {
 		return fmt.Errorf("note how far pulling has come: %w", err)

@@ -69,7 +69,7 @@ func (c *checker) saveState(state *fsckState) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(c.files, filepath.Join(c.dir, fsckFile), text)
+	return record.Replace(c.files, filepath.Join(c.dir, fsckFile), text)
 }
 
 func (c *checker) dropState() error {

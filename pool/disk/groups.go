@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -142,29 +141,7 @@ func (s *Store) addGroup(g *group) {
 // It runs under the batcher's turn.
 func (s *Store) saveGroups(groups []*group) error {
 	slices.SortFunc(groups, func(a, b *group) int { return int(int64(a.id) - int64(b.id)) })
-	return replaceFile(s.files, filepath.Join(s.dir, groupsFile), formatGroups(groups))
-}
-
-// replaceFile puts text under a name in one step: after a crash there is the
-// old file or the new one.
-func replaceFile(files record.FS, path string, text []byte) error {
-	temp := path + ".new"
-	f, _, err := files.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
-	if err != nil {
-		return record.Full(err)
-	}
-	_, err = f.WriteAt(text, 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = files.Rename(temp, path)
-	}
-	if err != nil {
-		return record.Full(errors.Join(err, files.Remove(temp)))
-	}
-	return files.SyncDir(filepath.Dir(path))
+	return record.Replace(s.files, filepath.Join(s.dir, groupsFile), formatGroups(groups))
 }
 
 // allGroups returns all groups. It runs under the batcher's turn.

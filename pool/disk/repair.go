@@ -83,11 +83,11 @@ func (c *checker) announce() error {
 			before, _ := strconv.ParseInt(string(text), 10, 64)
 			most = max(most, before)
 		}
-		if err := replaceFile(c.options.Files, path, fmt.Append(nil, most)); err != nil {
+		if err := record.Replace(c.options.Files, path, fmt.Append(nil, most)); err != nil {
 			return err
 		}
 	}
-	return replaceFile(c.options.Files, filepath.Join(c.dir, doubtFile), nil)
+	return record.Replace(c.options.Files, filepath.Join(c.dir, doubtFile), nil)
 }
 
 // rebuild opens the store, which builds the index, and says what became of it.

@@ -63,6 +63,29 @@ func ReadFile(files Opener, path string) ([]byte, error) {
 	return text[:n], errors.Join(err, f.Close())
 }
 
+// Replace puts text under a name in one step, and makes it durable: after a crash
+// there is the old file or the new one. The folder must be there. It returns
+// [pool.ErrDiskFull] when there is no space.
+func Replace(files FS, path string, text []byte) error {
+	temp := path + ".new"
+	f, _, err := files.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return Full(err)
+	}
+	_, err = f.WriteAt(text, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = files.Rename(temp, path)
+	}
+	if err != nil {
+		return Full(errors.Join(err, files.Remove(temp)))
+	}
+	return files.SyncDir(filepath.Dir(path))
+}
+
 // OS is the operating system's [FS]. Files and folders are for their owner
 // alone.
 type OS struct{}
