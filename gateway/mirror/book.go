@@ -7,6 +7,7 @@
 package mirror
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,13 +23,19 @@ import (
 	"github.com/restante/restante/crypto/token"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/entry"
+	"github.com/restante/restante/pool/record"
 )
 
 const (
 	// maxLearnt bounds the gateways that are learnt from what comes along.
 	maxLearnt = 1000
-	// maxAhead bounds the directories of one gateway that wait for those before.
-	maxAhead = 64
+	// maxAhead bounds the directories of one gateway that wait for those before,
+	// and maxWaiting the octets of all that wait.
+	maxAhead   = 64
+	maxWaiting = 16 << 20
+	// maxDirectory bounds a signed directory in octets: one with 127 epochs of
+	// either kind of key, and a hundred witnesses, has half of it.
+	maxDirectory = 64 << 10
 )
 
 // Known says what the operator has decided about a gateway.
@@ -53,6 +60,7 @@ type Book struct {
 // A gateway is what is known of one.
 type gateway struct {
 	chain *note.Chain
+	keys  [][]byte          // its signing keys: the one that was believed first, and those that followed from it
 	ahead map[uint64][]byte // directories whose predecessors are lacking, by serial
 	fork  *Fork
 }
@@ -66,9 +74,10 @@ type Fork struct {
 
 // page is what of a gateway is on disk.
 type page struct {
-	Signed []byte `json:"signed"`
-	ForkA  []byte `json:"fork_a,omitempty"`
-	ForkB  []byte `json:"fork_b,omitempty"`
+	Signed []byte   `json:"signed"`
+	Keys   [][]byte `json:"keys"`
+	ForkA  []byte   `json:"fork_a,omitempty"`
+	ForkB  []byte   `json:"fork_b,omitempty"`
 }
 
 // OpenBook opens the book at path, or begins one. own is our domain. learn says
@@ -92,7 +101,8 @@ func OpenBook(path, own string, known []Known, learn bool) (*Book, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the book of other gateways is damaged: remove %s to learn them anew: %w", path, err)
 		}
-		g := &gateway{chain: chain, ahead: make(map[uint64][]byte)}
+		g := &gateway{chain: chain, keys: p.Keys, ahead: make(map[uint64][]byte)}
+		g.believe()
 		if p.ForkA != nil {
 			g.fork = &Fork{domain, p.ForkA, p.ForkB}
 		}
@@ -132,6 +142,29 @@ func (b *Book) taken(domain string) bool {
 	return domain != b.own && !k.Refuse && (named || b.learn)
 }
 
+// believe notes the key that the chain has come to.
+func (g *gateway) believe() {
+	key := []byte(g.chain.Gateway().Public())
+	if !slices.ContainsFunc(g.keys, func(k []byte) bool { return bytes.Equal(k, key) }) {
+		g.keys = append(g.keys, key)
+	}
+}
+
+// held returns what is held of a gateway. What was learnt before the operator
+// gave a key counts only if the chain has been under that key. It returns
+// [ErrUnknown].
+func (b *Book) held(domain string) (*gateway, error) {
+	g := b.gateways[domain]
+	if g == nil || !b.taken(domain) {
+		return nil, ErrUnknown
+	}
+	if pin := b.pinned[domain].Key; pin != nil &&
+		!slices.ContainsFunc(g.keys, func(k []byte) bool { return bytes.Equal(k, pin.Public()) }) {
+		return nil, ErrUnknown
+	}
+	return g, nil
+}
+
 // Learn takes a directory of a gateway. It says whether it is the newest one
 // now. A directory whose predecessors are lacking is kept until they come.
 // Errors:
@@ -146,25 +179,38 @@ func (b *Book) Learn(domain string, signed []byte) (news bool, err error) {
 	if !b.taken(domain) {
 		return false, ErrUnknown
 	}
-	g := b.gateways[domain]
-	if g == nil {
+	if len(signed) > maxDirectory {
+		return false, note.ErrMalformed
+	}
+	g, err := b.held(domain)
+	if err != nil {
 		if err := b.begin(domain, signed); err != nil {
 			return false, err
 		}
 		return true, b.save()
 	}
-	news, err = g.chain.Extend(signed)
+	known := g.fork != nil
+	news, err = g.extend(signed)
 	switch {
 	case errors.Is(err, note.ErrGap):
-		err = g.wait(signed)
-	case errors.Is(err, note.ErrFork):
-		if g.fork == nil {
-			g.fork = &Fork{domain, g.chain.Signed(), slices.Clone(signed)}
-			err = errors.Join(err, b.save())
-		}
+		err = b.wait(g, signed)
+	case errors.Is(err, note.ErrFork) && !known:
+		err = errors.Join(err, b.save())
 	case err == nil:
 		g.catchUp()
 		err = b.save()
+	}
+	return news, err
+}
+
+// extend takes the next directory, and keeps the proof where it is one of a fork.
+func (g *gateway) extend(signed []byte) (news bool, err error) {
+	news, err = g.chain.Extend(signed)
+	switch {
+	case err == nil:
+		g.believe()
+	case errors.Is(err, note.ErrFork) && g.fork == nil:
+		g.fork = &Fork{g.chain.Directory().Domain, g.chain.Signed(), slices.Clone(signed)}
 	}
 	return news, err
 }
@@ -180,18 +226,29 @@ func (b *Book) begin(domain string, signed []byte) error {
 	if chain.Directory().Domain != domain {
 		return note.ErrSignature
 	}
-	b.gateways[domain] = &gateway{chain: chain, ahead: make(map[uint64][]byte)}
+	g := &gateway{chain: chain, ahead: make(map[uint64][]byte)}
+	if pin := b.pinned[domain].Key; pin != nil {
+		g.keys = append(g.keys, pin.Public())
+	}
+	g.believe()
+	b.gateways[domain] = g
 	return nil
 }
 
 // wait keeps a directory whose predecessors are lacking. Nothing of it is
 // believed yet.
-func (g *gateway) wait(signed []byte) error {
+func (b *Book) wait(g *gateway, signed []byte) error {
 	d, err := note.PeekDirectory(signed)
 	if err != nil {
 		return err
 	}
-	if len(g.ahead) < maxAhead {
+	waiting := len(signed)
+	for _, other := range b.gateways {
+		for _, signed := range other.ahead {
+			waiting += len(signed)
+		}
+	}
+	if len(g.ahead) < maxAhead && waiting <= maxWaiting {
 		g.ahead[d.Serial] = slices.Clone(signed)
 	}
 	return nil
@@ -206,18 +263,18 @@ func (g *gateway) catchUp() {
 			return
 		}
 		delete(g.ahead, next)
-		if _, err := g.chain.Extend(signed); err != nil {
+		if _, err := g.extend(signed); err != nil {
 			return
 		}
 	}
 }
 
-// save writes the book. An older one on disk costs learning some directories
-// again.
+// save writes the book, durably: with an older one a gateway could show another
+// directory in the place of the last, unnoticed.
 func (b *Book) save() error {
 	pages := make(map[string]page, len(b.gateways))
 	for domain, g := range b.gateways {
-		p := page{Signed: g.chain.Signed()}
+		p := page{Signed: g.chain.Signed(), Keys: g.keys}
 		if g.fork != nil {
 			p.ForkA, p.ForkB = g.fork.A, g.fork.B
 		}
@@ -228,10 +285,7 @@ func (b *Book) save() error {
 		err = os.MkdirAll(filepath.Dir(b.path), 0o700)
 	}
 	if err == nil {
-		err = os.WriteFile(b.path+".new", text, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(b.path+".new", b.path)
+		err = record.Replace(record.OS{}, b.path, text)
 	}
 	if err != nil {
 		return fmt.Errorf("write the book of other gateways: %w", err)
@@ -244,9 +298,9 @@ func (b *Book) save() error {
 func (b *Book) get(domain string) (*note.Directory, *note.Verifier, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g := b.gateways[domain]
-	if g == nil || !b.taken(domain) {
-		return nil, nil, ErrUnknown
+	g, err := b.held(domain)
+	if err != nil {
+		return nil, nil, err
 	}
 	return g.chain.Directory(), g.chain.Gateway(), nil
 }

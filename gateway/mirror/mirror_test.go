@@ -258,6 +258,107 @@ func TestBook_pinnedAndRefused(t *testing.T) {
 	}
 }
 
+func TestBook_aKeyGivenLaterCountsForWhatWasLearntBefore(t *testing.T) {
+	liar, gw := newPublisher(t), newPublisher(t)
+	p := newPolicy(t, nil, true)
+	if _, err := check(t, p, text(liar.directoryArticle(nil))); err != nil { // it came first
+		t.Fatal(err)
+	}
+	pin := []Known{{Domain: far, Key: gw.signer.Verifier()}}
+	entries, _ := liar.batch(current())
+	again := *p
+	var err error
+	if again.Book, err = OpenBook(p.Book.path, ours, pin, true); err != nil {
+		t.Fatal(err)
+	}
+	p.Book.Set(pin, true)
+	for what, p := range map[string]*Policy{"reloaded": p, "restarted": &again} {
+		if _, err := check(t, p, text(entries[0])); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: an entry of the liar's: %v", what, err)
+		}
+		if _, _, err := p.Book.Seal(far, now()); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: mail is sealed to the liar: %v", what, err)
+		}
+		if _, err := check(t, p, text(liar.directoryArticle(nil))); !errors.Is(err, ErrSignature) {
+			t.Errorf("%s: the liar's next directory: %v", what, err)
+		}
+	}
+	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
+		t.Fatal(err)
+	}
+	entries, _ = gw.batch(current())
+	if _, err := check(t, p, text(entries[0])); err != nil {
+		t.Errorf("an entry of the right one: %v", err)
+	}
+}
+
+func TestBook_aKeyThatWasReplacedStillCounts(t *testing.T) {
+	gw := newPublisher(t)
+	pin := []Known{{Domain: far, Key: gw.signer.Verifier()}}
+	p := newPolicy(t, pin, false)
+	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
+		t.Fatal(err)
+	}
+	old := gw.signer
+	gw.signer = newPublisher(t).signer
+	_, signed := gw.directory(nil)
+	text, _, err := note.Open(signed, gw.signer.Verifier())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signed, err = note.Sign(text, old, gw.signer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Book.Learn(far, signed); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenBook(p.Book.path, ours, pin, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, b := range map[string]*Book{"at once": p.Book, "after a restart": again} {
+		if d, key, err := b.get(far); err != nil || d.Serial != 2 || key.Line() != gw.signer.Verifier().Line() {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestBook_boundsWhatWaits(t *testing.T) {
+	p, gw := newPolicy(t, nil, true), newPublisher(t)
+	_, first := gw.directory(nil)
+	if _, err := p.Book.Learn(far, first); err != nil {
+		t.Fatal(err)
+	}
+	gw.last.Serial += 10
+	for range maxAhead + 5 {
+		_, signed := gw.directory(nil)
+		if _, err := p.Book.Learn(far, signed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(p.Book.gateways[far].ahead); n != maxAhead {
+		t.Errorf("%d directories wait", n)
+	}
+	if _, err := p.Book.Learn(far, append(first, bytes.Repeat([]byte("x"), maxDirectory)...)); !errors.Is(err, note.ErrMalformed) {
+		t.Errorf("a directory of any size: %v", err)
+	}
+}
+
+func TestBook_findsAForkAmongWhatWaited(t *testing.T) {
+	p, gw := newPolicy(t, nil, true), newPublisher(t)
+	_, first := gw.directory(nil)
+	_, second := gw.directory(nil)
+	_, third := gw.directory(func(d *note.Directory) { d.Previous = [32]byte{1} })
+	for _, signed := range [][]byte{first, third, second} {
+		if _, err := p.Book.Learn(far, signed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(p.Book.Forks()) != 1 {
+		t.Error("it was not seen")
+	}
+}
+
 func TestBook_followsTheChainInAnyOrderAndAcrossARestart(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
 	store := newStore(t)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func (w *Witness) Round(ctx context.Context, now time.Time) error {
 	}
 	for _, f := range w.Book.Forks() {
 		proof := f.proof()
-		id := witnessID("f", w.Domain, proof)
+		id := witnessID("f", w.Domain, texts(f.A, f.B))
 		if seen, err := w.Store.Seen(ctx, id); err != nil || seen {
 			if err != nil {
 				return err
@@ -100,11 +101,19 @@ func (f *Fork) proof() []byte {
 	return append(append(bytes.Clone(f.A), '\n'), f.B...)
 }
 
+// texts is both texts of a proof, one behind the other. A proof is named by them
+// alone: anybody can add signatures to it, and would have endless names for it.
+func texts(a, b []byte) []byte {
+	one, _, _ := bytes.Cut(a, []byte("\n\n"))
+	two, _, _ := bytes.Cut(b, []byte("\n\n"))
+	return slices.Concat(one, []byte("\n"), two, []byte("\n"))
+}
+
 // splitProof takes a proof apart.
 func splitProof(body []byte) (a, b []byte, ok bool) {
 	const head = "\n\nrestante directory v1\n"
 	at := bytes.LastIndex(body, []byte(head))
-	if at < 0 {
+	if at < 0 || at > maxDirectory || len(body)-at > maxDirectory {
 		return nil, nil, false
 	}
 	return body[:at+1], body[at+2:], true
@@ -114,9 +123,9 @@ func splitProof(body []byte) (a, b []byte, ok bool) {
 func (b *Book) seen(domain string) ([]byte, *note.Verifier, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g := b.gateways[domain]
-	if g == nil || !b.taken(domain) {
-		return nil, nil, ErrUnknown
+	g, err := b.held(domain)
+	if err != nil {
+		return nil, nil, err
 	}
 	return g.chain.Signed(), g.chain.Gateway(), nil
 }
@@ -130,10 +139,14 @@ func (p *Policy) testimony(a *article.Article, witness string, signed []byte) er
 	}
 	id := a.Get("Message-ID")
 	if a.Get("Subject") == forkSubject {
-		if id != string(witnessID("f", witness, signed)) {
+		one, two, ok := splitProof(signed)
+		if !ok || id != string(witnessID("f", witness, texts(one, two))) {
 			return ErrForm
 		}
-		return p.alarm(signed)
+		return p.alarm(one, two)
+	}
+	if len(signed) > maxDirectory {
+		return ErrForm
 	}
 	text, _, err := note.Open(signed, key)
 	if err != nil {
@@ -155,30 +168,41 @@ func (p *Policy) testimony(a *article.Article, witness string, signed []byte) er
 	return p.Book.cosign(d.Domain, signed, key)
 }
 
-// alarm checks the proof of a fork: it must convict a gateway that is known.
-func (p *Policy) alarm(body []byte) error {
-	one, two, ok := splitProof(body)
-	if !ok {
-		return ErrForm
-	}
+// alarm checks the proof of a fork: it must convict a gateway that is known, by
+// itself. That it convicts one of which that is known already is not enough: then
+// anything could be filed beside one of its directories.
+func (p *Policy) alarm(one, two []byte) error {
 	d, err := note.PeekDirectory(one)
 	if err != nil {
 		return ErrForm
 	}
-	if _, _, err := p.Book.get(d.Domain); err != nil {
+	return p.Book.convict(d.Domain, one, two)
+}
+
+// convict takes the proof that a gateway contradicts itself. It returns
+// [ErrSignature] for one that proves nothing.
+func (b *Book) convict(domain string, one, two []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	g, err := b.held(domain)
+	if err != nil {
 		return err
 	}
-	_, err = p.Book.Learn(d.Domain, one)
-	_, err2 := p.Book.Learn(d.Domain, two)
-	if errors.Is(err, note.ErrFork) || errors.Is(err2, note.ErrFork) {
-		return nil
-	}
-	for _, f := range p.Book.Forks() {
-		if f.Domain == d.Domain { // known already
+	for _, key := range g.keys {
+		v, err := note.NewVerifier(domain, key)
+		if err != nil {
+			return fmt.Errorf("the book of other gateways: %w", err)
+		}
+		if !note.Contradict(one, two, v) {
+			continue
+		}
+		if g.fork != nil {
 			return nil
 		}
+		g.fork = &Fork{domain, bytes.Clone(one), bytes.Clone(two)}
+		return b.save()
 	}
-	return ErrSignature // it convicts nobody
+	return ErrSignature
 }
 
 // cosign adds a witness's signature to the newest directory of a gateway. On an
@@ -186,9 +210,9 @@ func (p *Policy) alarm(body []byte) error {
 func (b *Book) cosign(domain string, signed []byte, witness *note.Verifier) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g := b.gateways[domain]
-	if g == nil || !b.taken(domain) {
-		return ErrUnknown
+	g, err := b.held(domain)
+	if err != nil {
+		return err
 	}
 	merged, added, err := note.Merge(g.chain.Signed(), signed, g.chain.Gateway(), witness)
 	if err != nil || added == 0 {

@@ -158,11 +158,28 @@ func TestWitness_raisesTheAlarm(t *testing.T) {
 	lie := Fork{A: []byte(body(a)), B: []byte(body(a))}
 	slander := newStore(t)
 	if err := (&Witness{Book: p.Book, Domain: ours, Signer: w.Signer, Group: "restante.keys", Store: slander}).post(
-		t.Context(), witnessID("f", ours, lie.proof()), forkSubject, lie.proof(), now()); err != nil {
+		t.Context(), witnessID("f", ours, texts(lie.A, lie.B)), forkSubject, lie.proof(), now()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := check(t, innocent, posted(t, slander)[0]); !errors.Is(err, ErrSignature) {
 		t.Errorf("an alarm that convicts nobody: %v", err)
+	}
+	if _, err := check(t, third, posted(t, slander)[0]); !errors.Is(err, ErrSignature) {
+		t.Errorf("the same, where the gateway was convicted before: %v", err)
+	}
+	for range 3 { // the gateway went on since: the proof holds all the same
+		gw.directory(nil)
+	}
+	_, head := gw.directory(nil)
+	late := other(t, "late.example")
+	if _, err := check(t, late, ownDirectory(self)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := late.Book.Learn(far, head); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := check(t, late, alarms[0]); err != nil || len(late.Book.Forks()) != 1 {
+		t.Errorf("a proof from before the directory held: %v", err)
 	}
 }
 
