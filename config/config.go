@@ -1,7 +1,7 @@
-// Package config reads restanted.toml: its shape, its defaults, and what may be
-// wrong with it, told with line, column and a suggestion. It decides nothing
-// else, and only the programs in cmd import it: every other constructor takes
-// exactly what it uses.
+// Package config reads restanted.toml and restante.toml, a gateway's and a user's
+// settings: their shape, their defaults, and what may be wrong with them, told
+// with line, column and a suggestion. It decides nothing else, and only the
+// programs in cmd import it: every other constructor takes exactly what it uses.
 package config
 
 import (
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -306,7 +307,7 @@ func Parse(text []byte) (Config, error) {
 	c := Default("")
 	where := positions(text)
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&c); err != nil {
-		return Config{}, decodeProblems(err)
+		return Config{}, decodeProblems(err, reflect.TypeFor[Config]())
 	}
 	for i := range c.Groups {
 		if c.Groups[i].Posting == "" {

@@ -38,12 +38,13 @@ func (p Problems) Error() string {
 }
 
 // decodeProblems turns what the TOML library found wrong into problems.
-func decodeProblems(err error) error {
+// shape is the type that the document was decoded into.
+func decodeProblems(err error, shape reflect.Type) error {
 	var unknown *toml.StrictMissingError
 	if errors.As(err, &unknown) {
 		var problems Problems
 		for i := range unknown.Errors {
-			problems = append(problems, unknownKey(&unknown.Errors[i]))
+			problems = append(problems, unknownKey(&unknown.Errors[i], shape))
 		}
 		return problems
 	}
@@ -56,11 +57,11 @@ func decodeProblems(err error) error {
 	return err
 }
 
-func unknownKey(e *toml.DecodeError) Problem {
+func unknownKey(e *toml.DecodeError, shape reflect.Type) Problem {
 	line, column := e.Position()
 	key := strings.Join(e.Key(), ".")
 	message := "there is no such key"
-	if near := nearest(key, knownKeys(reflect.TypeFor[Config](), "")); near != "" {
+	if near := nearest(key, knownKeys(shape, "")); near != "" {
 		message += fmt.Sprintf("; did you mean %s?", near)
 	}
 	return Problem{line, column, key, message}

@@ -14,7 +14,7 @@ func TestMain(m *testing.M) {
 		"restante": func() {
 			if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
 				fmt.Fprintln(os.Stderr, "restante:", err)
-				os.Exit(1)
+				os.Exit(exitCode(err))
 			}
 		},
 	})

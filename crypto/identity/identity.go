@@ -23,6 +23,7 @@ const (
 	labelReplyKey = "restante reply key v1"
 	labelE2EKey   = "restante e2e key v1"
 	labelCancel   = "restante cancel v1"
+	labelLocal    = "restante local v1"
 )
 
 // The cost of Argon2id: RFC 9106, Section 4 recommends three passes over
@@ -101,6 +102,10 @@ func (s *Seed) E2EKey(n uint32) hpke.PrivateKey {
 	ikm := s.expand(labelE2EKey + number(n))
 	return must(e2eKEM().DeriveKeyPair(ikm[:]))
 }
+
+// LocalKey derives the key of what the owner keeps on her own machine: 32 octets,
+// which open her mail and nothing at any gateway.
+func (s *Seed) LocalKey() [Size]byte { return s.expand(labelLocal) }
 
 // expand is HKDF-SHA256-Expand (RFC 5869, Section 2.3) to 32 octets. The seed
 // is uniform already, so it needs no extract step.

@@ -58,6 +58,9 @@ func New(conn io.ReadWriter) *Client {
 	return &Client{r: nntp.NewReader(conn, buffers), w: nntp.NewWriter(conn, buffers)}
 }
 
+// Over returns a client on a connection whose greeting was read already.
+func Over(r *nntp.Reader, w *nntp.Writer) *Client { return &Client{r: r, w: w} }
+
 // Hello reads the greeting. It returns a [*Refused] when the gateway is not to
 // be talked to.
 func (c *Client) Hello() error {

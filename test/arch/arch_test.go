@@ -24,8 +24,22 @@ var rooms = map[string][]string{
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},
 	"cmd/restante": {
-		"cmd/restante/profile", "crypto/...",
-		"github.com/spf13/cobra", "golang.org/x/term",
+		"cmd/restante/...", "config", "crypto/...", "gateway/remote", "pool", "pool/article",
+		"github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "golang.org/x/term",
+	},
+	"cmd/restante/mailbox": {
+		"crypto/envelope", "crypto/identity", "pool", "pool/article", "pool/record",
+		"github.com/gofrs/flock", "golang.org/x/crypto/chacha20poly1305",
+	},
+	"cmd/restante/route":  {"gateway/remote", "golang.org/x/net/proxy"},
+	"cmd/restante/letter": {"pool/article"},
+	"cmd/restante/collect": {
+		"cmd/restante/letter", "cmd/restante/mailbox", "crypto/...", "gateway/nntp", "gateway/pickup", "gateway/remote",
+		"pool", "pool/article", "pool/entry",
+	},
+	"cmd/restante/desk": {
+		"cmd/restante/collect", "cmd/restante/letter", "cmd/restante/mailbox", "cmd/restante/route", "crypto/...",
+		"gateway/nntp", "gateway/remote", "pool", "pool/article", "pool/entry",
 	},
 	"cmd/restante/bridge": {
 		"gateway/nntp", "gateway/remote", "gateway/session", "pool", "pool/article", "crypto/contact", "crypto/token",

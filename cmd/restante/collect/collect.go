@@ -1,0 +1,215 @@
+// Package collect brings a user's mail to her machine: it follows her gateways'
+// directories, has her mailboxes blinded ahead, takes the whole pool from a news
+// server, finds and opens what is hers, and notices what a gateway or a server
+// conceals or changes.
+//
+// It refuses to know how servers are reached, and what a message says.
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/restante/restante/cmd/restante/mailbox"
+	"github.com/restante/restante/crypto/identity"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/gateway/remote"
+	"github.com/restante/restante/pool"
+)
+
+// A Gateway is one at which the user has mailboxes.
+type Gateway struct {
+	Domain    string
+	Server    remote.Server
+	Pinned    *note.Verifier // its key, from a trustworthy source; nil: what is seen first
+	Witnesses []*note.Verifier
+	Witnessed int // how many of them must have signed its directory
+}
+
+// Options are what a run is made of. All must be set.
+type Options struct {
+	Seed     *identity.Seed
+	Mail     *mailbox.Mailbox
+	Gateways []Gateway
+	Fetch    []remote.Server // where the pool is taken from
+	Group    pool.Group      // the pool's
+	Late     time.Duration   // how long an entry may be on its way
+	Matching bool            // ask for the user's own entries alone, which tells the server whose they are
+	Now      func() time.Time
+
+	// Purpose returns a dialer for one purpose.
+	Purpose func() remote.Dialer
+	// Progress is told how many articles of how many were dealt with.
+	Progress func(done, all int)
+}
+
+// A Report is what a run did.
+type Report struct {
+	New     []mailbox.Message // what came
+	Taken   int               // articles that were taken from servers
+	Octets  int64             // of them
+	Waiting int               // messages of which fragments are lacking
+
+	Unlisted int // batches whose manifest the server has not
+	Lacking  int // entries that manifests name and the server has not
+	Mine     int // of them, are for this user
+	Swapped  int // articles whose content is not what the gateway signed
+	Spoilt   int // entries for this user that do not open
+
+	// Troubles are gateways with which something is wrong. Mail of the others
+	// came all the same.
+	Troubles []error
+}
+
+// The errors of a run, in a [*Trouble].
+var (
+	ErrAway      = errors.New("can't be reached, or does not answer as it should. Mail that was looked up ahead still comes from other servers; try again later")
+	ErrForked    = errors.New("has signed two directories that contradict each other: it shows you other keys than it shows others, or its key was stolen. Nothing more is asked of it. Do not write to it or through it; tell others, and show them the proof (restante fork)")
+	ErrOtherKey  = errors.New("answers with a directory that its key did not sign: somebody stands between, or its key is another. Ask its operator for the new key over another channel, and write it to key in restante.toml")
+	ErrWitnessed = errors.New("has a directory that too few of your witnesses have signed: it may show others another one. Wait until they have seen it, or ask for fewer (witnessed in restante.toml)")
+	ErrProof     = errors.New("blinded with another key than its directory says, which would show who you are: nothing of it was used. Do not use this gateway until its operator can explain it")
+	ErrGone      = errors.New("lacks directories between the one you know and its newest: it can't be followed. If you trust it, write its key to key in restante.toml to begin anew")
+)
+
+// A Trouble is what is wrong with a gateway.
+type Trouble struct {
+	Gateway string
+	Err     error
+	Cause   error // for errors.Is
+}
+
+// Error implements error.
+func (t *Trouble) Error() string { return fmt.Sprintf("gateway %s %v", t.Gateway, t.Err) }
+
+// Unwrap returns both errors.
+func (t *Trouble) Unwrap() []error { return []error{t.Err, t.Cause} }
+
+// A run is one synchronisation.
+type run struct {
+	Options
+	report Report
+	chains map[string]*note.Chain // of the gateways that can be relied on
+	boxes  map[uint32]*identity.Mailbox
+	match  map[string]*matcher // by gateway
+}
+
+// Run brings everything up to date. It returns an error where a server that the
+// pool is taken from can't be used; what the report says holds then too.
+func Run(ctx context.Context, o Options) (Report, error) {
+	r := &run{Options: o, chains: make(map[string]*note.Chain), boxes: make(map[uint32]*identity.Mailbox)}
+	for i := range r.Gateways {
+		r.trouble(r.Gateways[i].Domain, r.keys(ctx, &r.Gateways[i]))
+	}
+	for _, server := range r.Fetch {
+		if err := r.published(ctx, server); err != nil {
+			return r.finish(), err
+		}
+	}
+	for i := range r.Gateways {
+		g := &r.Gateways[i]
+		err := r.reliable(g)
+		if err == nil && r.chains[g.Domain] != nil {
+			err = r.lookUp(ctx, g)
+		}
+		r.trouble(g.Domain, err)
+	}
+	for range maxAgain {
+		before := r.Mail.Boxes()
+		r.match = make(map[string]*matcher)
+		for _, server := range r.Fetch {
+			if err := r.take(ctx, server); err != nil {
+				return r.finish(), err
+			}
+		}
+		if covered(before) >= covered(r.Mail.Boxes()) {
+			break
+		}
+		// Mail came to a mailbox that nobody knew was in use, as after a key was
+		// made anew of its words: there may be more behind it.
+		if err := r.again(ctx); err != nil {
+			return r.finish(), err
+		}
+	}
+	return r.finish(), nil
+}
+
+// maxAgain bounds how often the pool is gone through in one run.
+const maxAgain = 50
+
+// again looks further mailboxes up, and begins the pool anew.
+func (r *run) again(ctx context.Context) error {
+	for i := range r.Gateways {
+		if g := &r.Gateways[i]; r.chains[g.Domain] != nil {
+			if err := r.lookUp(ctx, g); err != nil {
+				r.trouble(g.Domain, err)
+			}
+		}
+	}
+	for _, server := range r.Fetch {
+		cursor := &mailbox.Cursor{Server: server.Address, Group: r.Group, Next: 1, Unjudged: r.today()}
+		if err := r.Mail.Put(mailbox.Event{Cursor: cursor}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// today is the batches up to which entries may have been read, by gateway.
+func (r *run) today() map[string]uint64 {
+	out := make(map[string]uint64)
+	for domain, m := range r.match {
+		if m != nil {
+			out[domain] = m.calendar.Batch(r.Now())
+		}
+	}
+	return out
+}
+
+func (r *run) trouble(domain string, err error) {
+	if err == nil {
+		return
+	}
+	var t *Trouble
+	if !errors.As(err, &t) {
+		t = &Trouble{domain, ErrAway, err}
+	}
+	r.report.Troubles = append(r.report.Troubles, t)
+}
+
+func (r *run) finish() Report {
+	r.report.Waiting = r.Mail.Waiting()
+	return r.report
+}
+
+// connect opens a connection for one purpose of its own.
+func (r *run) connect(ctx context.Context, server remote.Server) (*remote.Conn, func(), error) {
+	server.Dialer = r.Purpose()
+	conn, err := server.Connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	return conn, func() {
+		if stop() {
+			_ = conn.Quit() // politeness alone
+		}
+	}, nil
+}
+
+// box is a mailbox of the user's.
+func (r *run) box(n uint32) *identity.Mailbox {
+	if r.boxes[n] == nil {
+		r.boxes[n] = r.Seed.Mailbox(n)
+	}
+	return r.boxes[n]
+}
+
+// calendar is a directory's.
+func calendar(d *note.Directory) pool.Calendar {
+	return pool.Calendar{
+		EpochLength: d.EpochLength, BatchInterval: d.BatchInterval,
+		Retention: d.PoolRetention, TokenLife: d.TokenLife,
+	}
+}

@@ -1,0 +1,301 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/restante/restante/cmd/restante/mailbox"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/gateway/pickup"
+	"github.com/restante/restante/gateway/remote"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/entry"
+)
+
+// keysGroup is where directories are.
+const keysGroup pool.Group = "restante.keys"
+
+// maxBehind bounds how many directories are asked for to catch up with a gateway.
+const maxBehind = 1000
+
+// keys asks a gateway for its directory, and follows it from the one that is held.
+// Where the gateway is away the one that is held is gone on with.
+func (r *run) keys(ctx context.Context, g *Gateway) error {
+	conn, done, err := r.connect(ctx, g.Server)
+	if err != nil {
+		return r.hold(g, err)
+	}
+	defer done()
+	conn.Extend(0)
+	signed, err := pickup.Over(conn.R, conn.W).Directory()
+	if err != nil {
+		return r.hold(g, err)
+	}
+	return r.learn(g.Domain, g.Pinned, signed, func(id pool.MessageID) ([]byte, error) { return ask(conn, id) })
+}
+
+// hold goes on with the directory that is held, and says why.
+func (r *run) hold(g *Gateway, cause error) error {
+	if book, ok := r.Mail.Book(g.Domain); ok && book.ForkA == nil {
+		if chain, err := restart(book); err == nil {
+			r.chains[g.Domain] = chain
+		}
+	}
+	return &Trouble{g.Domain, ErrAway, cause}
+}
+
+// restart makes a chain of a book.
+func restart(book mailbox.Book) (*note.Chain, error) {
+	d, err := note.PeekDirectory(book.Signed)
+	if err != nil {
+		return nil, err
+	}
+	key, err := note.NewVerifier(d.Domain, d.Sign[:])
+	if err != nil {
+		return nil, err
+	}
+	return note.StartChain(book.Signed, key)
+}
+
+// learn takes a directory of a gateway. between gets one by its Message-ID; it
+// may be nil.
+func (r *run) learn(domain string, pinned *note.Verifier, signed []byte, between func(pool.MessageID) ([]byte, error)) error {
+	book, known := r.Mail.Book(domain)
+	if pinned != nil && book.Pinned != pinned.Line() { // what was believed so far is believed no more
+		known = false
+	}
+	if !known {
+		return r.begin(domain, pinned, signed)
+	}
+	if book.ForkA != nil {
+		return &Trouble{domain, ErrForked, note.ErrFork}
+	}
+	chain, err := restart(book)
+	if err != nil {
+		return &Trouble{domain, ErrOtherKey, err}
+	}
+	_, err = chain.Extend(signed)
+	if errors.Is(err, note.ErrGap) && between != nil {
+		err = r.catchUp(chain, &book, signed, between)
+	}
+	switch {
+	case errors.Is(err, note.ErrOlder):
+		err = r.older(&book, signed)
+	case err == nil && chain.Directory().Serial == serialOf(book):
+		r.merge(&book, chain, signed)
+	}
+	switch {
+	case errors.Is(err, note.ErrFork):
+		book.ForkA, book.ForkB = book.Signed, signed
+		return errors.Join(&Trouble{domain, ErrForked, err}, r.Mail.Put(mailbox.Event{Book: &book}))
+	case errors.Is(err, note.ErrGap):
+		return &Trouble{domain, ErrGone, err}
+	case err != nil:
+		return &Trouble{domain, ErrOtherKey, err}
+	}
+	r.chains[domain] = chain
+	return r.keep(&book, chain)
+}
+
+// begin believes a directory: by the key that was given, or at first sight.
+func (r *run) begin(domain string, pinned *note.Verifier, signed []byte) error {
+	d, err := note.PeekDirectory(signed)
+	if err != nil || d.Domain != domain {
+		return &Trouble{domain, ErrOtherKey, errors.Join(err, note.ErrSignature)}
+	}
+	book := mailbox.Book{Domain: domain}
+	key, err := note.NewVerifier(d.Domain, d.Sign[:])
+	if pinned != nil {
+		key, book.Pinned = pinned, pinned.Line()
+	}
+	if err != nil {
+		return &Trouble{domain, ErrOtherKey, err}
+	}
+	chain, err := note.StartChain(signed, key)
+	if err != nil {
+		return &Trouble{domain, ErrOtherKey, err}
+	}
+	r.chains[domain] = chain
+	return r.keep(&book, chain)
+}
+
+// catchUp follows the directories between the one held and the newest.
+func (r *run) catchUp(chain *note.Chain, book *mailbox.Book, newest []byte, between func(pool.MessageID) ([]byte, error)) error {
+	last, err := note.PeekDirectory(newest)
+	if err != nil {
+		return err
+	}
+	if last.Serial-chain.Directory().Serial > maxBehind {
+		return note.ErrGap
+	}
+	for chain.Directory().Serial+1 < last.Serial {
+		d := chain.Directory()
+		var signed []byte
+		for epoch := d.Epoch(); epoch <= last.Epoch() && signed == nil; epoch++ {
+			if signed, err = between(entry.DirectoryID(d.Domain, epoch, d.Serial+1)); err != nil {
+				return err
+			}
+		}
+		if signed == nil {
+			return note.ErrGap
+		}
+		if _, err := chain.Extend(signed); err != nil {
+			return err
+		}
+		sum(book, chain.Directory())
+	}
+	_, err = chain.Extend(newest)
+	return err
+}
+
+func sum(book *mailbox.Book, d *note.Directory) {
+	if book.Sums == nil {
+		book.Sums = make(map[uint64][32]byte)
+	}
+	book.Sums[d.Serial] = note.Hash(d.Text())
+	if !slices.ContainsFunc(book.Keys, func(k []byte) bool { return string(k) == string(d.Sign[:]) }) {
+		book.Keys = append(book.Keys, d.Sign[:])
+	}
+}
+
+// older compares a directory from before with what the gateway has shown then.
+func (r *run) older(book *mailbox.Book, signed []byte) error {
+	d, err := note.PeekDirectory(signed)
+	if err != nil || d.Domain != book.Domain {
+		return note.ErrSignature
+	}
+	if !slices.ContainsFunc(book.Keys, func(k []byte) bool { return string(k) == string(d.Sign[:]) }) {
+		return note.ErrSignature // nobody knows that key: not the gateway's word
+	}
+	if known, ok := book.Sums[d.Serial]; ok && known != note.Hash(d.Text()) {
+		return note.ErrFork
+	}
+	return nil
+}
+
+// merge keeps the witnesses' signatures of both copies of a directory.
+func (r *run) merge(book *mailbox.Book, chain *note.Chain, other []byte) {
+	for i := range r.Gateways {
+		if g := &r.Gateways[i]; g.Domain == book.Domain {
+			if merged, _, err := note.Merge(book.Signed, other, chain.Gateway(), g.Witnesses...); err == nil {
+				_, _ = chain.Extend(merged) // the same text
+				return
+			}
+		}
+	}
+	if len(other) < len(book.Signed) {
+		_, _ = chain.Extend(book.Signed)
+	}
+}
+
+func serialOf(book mailbox.Book) uint64 {
+	d, err := note.PeekDirectory(book.Signed)
+	if err != nil {
+		return 0
+	}
+	return d.Serial
+}
+
+// keep notes how far a chain has come.
+func (r *run) keep(book *mailbox.Book, chain *note.Chain) error {
+	if string(book.Signed) == string(chain.Signed()) {
+		return nil
+	}
+	book.Sums = maps.Clone(book.Sums)
+	sum(book, chain.Directory())
+	book.Signed = chain.Signed()
+	return r.Mail.Put(mailbox.Event{Book: book})
+}
+
+// reliable says whether enough witnesses have signed what a gateway shows.
+func (r *run) reliable(g *Gateway) error {
+	chain := r.chains[g.Domain]
+	if chain == nil || g.Witnessed == 0 {
+		return nil
+	}
+	if err := chain.Witnessed(g.Witnessed, g.Witnesses...); err != nil {
+		delete(r.chains, g.Domain)
+		return &Trouble{g.Domain, ErrWitnessed, err}
+	}
+	return nil
+}
+
+// ask asks for the note in an article; nothing where the server has none.
+func ask(conn *remote.Conn, id pool.MessageID) ([]byte, error) {
+	reply, err := conn.Send("ARTICLE " + string(id))
+	if err != nil {
+		return nil, err
+	}
+	if reply.Code != nntp.CodeArticle {
+		return nil, nil
+	}
+	block, err := conn.Block(maxArticle)
+	if err != nil {
+		return nil, err
+	}
+	_, _, signed, err := noteOf(block.Text(), keysGroup)
+	if err != nil {
+		return nil, nil //nolint:nilerr // not what was asked for
+	}
+	return signed, nil
+}
+
+// noteOf reads a gateway's note out of an article.
+func noteOf(text []byte, group pool.Group) (a *article.Article, domain string, signed []byte, err error) {
+	if a, err = article.Parse(text); err != nil {
+		return nil, "", nil, err
+	}
+	domain, _, signed, err = entry.ParseNote(a, group)
+	return a, domain, signed, err
+}
+
+// published reads the directories at a server that the pool is taken from: it
+// shows whether a gateway tells others what it tells this user, and brings the
+// keys of those whom she may be written to from.
+func (r *run) published(ctx context.Context, server remote.Server) error {
+	conn, done, err := r.connect(ctx, server)
+	if err != nil {
+		return err
+	}
+	defer done()
+	own := make(map[string]*Gateway)
+	for i := range r.Gateways {
+		own[r.Gateways[i].Domain] = &r.Gateways[i]
+	}
+	f := &fetcher{run: r, conn: conn, server: server.Address, group: keysGroup}
+	return f.all(ctx, func(_ pool.Number, text []byte) error {
+		_, domain, signed, err := noteOf(text, keysGroup)
+		if err != nil {
+			return nil //nolint:nilerr // not a gateway's
+		}
+		g := own[domain]
+		if g == nil {
+			return r.stranger(domain, signed)
+		}
+		_, held := r.Mail.Book(domain)
+		if !held {
+			return nil // the gateway itself is to be heard first, or its key given
+		}
+		err = r.learn(domain, g.Pinned, signed, nil)
+		if errors.Is(err, note.ErrFork) {
+			delete(r.chains, domain)
+			r.trouble(domain, err)
+		}
+		return nil
+	})
+}
+
+// stranger learns a directory of a gateway at which the user has no mailbox, but
+// whose users she may write to.
+func (r *run) stranger(domain string, signed []byte) error {
+	err := r.learn(domain, nil, signed, nil)
+	var t *Trouble
+	if errors.As(err, &t) { // only who writes there need hear of it
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,91 @@
+package letter
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/restante/restante/pool/article"
+)
+
+func TestRead_givesBackWhatWasWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := Letter{
+			Name: rapid.StringMatching(`[A-Za-zäöü ."]{1,20}x`).Draw(t, "name"), Subject: rapid.StringMatching(`x[a-zäß ]{0,30}x`).Draw(t, "subject"),
+			Date: time.Now(), Text: "x" + rapid.StringMatching(`([a-zü.\n]{0,900})`).Draw(t, "text") + "x",
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "attachments") {
+			l.Attachments = append(l.Attachments, Attachment{
+				rapid.StringMatching(`[a-zé]{1,9}\.[a-z]{3}`).Draw(t, "file"), rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "octets"),
+			})
+		}
+		a, err := l.Article()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err = article.Parse(a.Text()); err != nil {
+			t.Fatal(err)
+		}
+		got := Read(a)
+		if strings.TrimRight(got.Text, "\n") != l.Text || strings.Join(strings.Fields(got.Subject), " ") != strings.Join(strings.Fields(l.Subject), " ") {
+			t.Fatalf("%q: %q", got.Subject, got.Text)
+		}
+		if len(got.Attachments) != len(l.Attachments) {
+			t.Fatalf("%d attachments of %d", len(got.Attachments), len(l.Attachments))
+		}
+		for i, f := range got.Attachments {
+			if f.Name != l.Attachments[i].Name || !bytes.Equal(f.Octets, l.Attachments[i].Octets) {
+				t.Fatalf("attachment %q for %q", f.Name, l.Attachments[i].Name)
+			}
+		}
+	})
+}
+
+func TestArticle_refuses(t *testing.T) {
+	if _, err := (&Letter{Text: " \n"}).Article(); !errors.Is(err, ErrEmpty) {
+		t.Errorf("nothing: %v", err)
+	}
+	if _, err := (&Letter{Text: "\xff"}).Article(); !errors.Is(err, ErrText) {
+		t.Errorf("not UTF-8: %v", err)
+	}
+}
+
+func TestBaseName_leadsNowhere(t *testing.T) {
+	for in, want := range map[string]string{
+		"a.txt": "a.txt", "../../etc/passwd": "passwd", `C:\x\y.exe`: "y.exe", "..": "attachment", "": "attachment",
+		".bashrc": "bashrc", "a\x00b": "a\uFFFDb", "a\nb": "a_b", "a\u202etxt.exe": "a\uFFFDtxt.exe", "CON:": "CON_",
+	} {
+		if got := BaseName(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	a, err := (&Letter{Name: "Zoë", Subject: "x", Text: "hello", Attachments: []Attachment{{"a", []byte("b")}}}).Article()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(a.Text())
+	f.Add([]byte("Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--a--\r\n"))
+	f.Add([]byte("Content-Type: text/plain; name=..\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=\r\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		a, err := article.Parse(text)
+		if err != nil {
+			return
+		}
+		c := Read(a)
+		if strings.ContainsAny(c.From+c.Subject, "\x1b\n\x00") {
+			t.Fatal("a field that a terminal obeys")
+		}
+		for _, f := range c.Attachments {
+			if strings.ContainsAny(f.Name, "/\\\x00") || f.Name == "" || f.Name[0] == '.' {
+				t.Fatalf("a file's name %q", f.Name)
+			}
+		}
+	})
+}
