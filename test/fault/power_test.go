@@ -1,7 +1,9 @@
 package fault
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -31,7 +33,7 @@ type powered struct {
 	files  *recordtest.Power
 	ledger *ledger
 
-	stores, rounds, works, opening, killed, lost, filed int
+	stores, rounds, works, repairs, opening, killed, lost, filed int
 }
 
 // outage works in the store until the power fails or, at times, the process is
@@ -64,6 +66,13 @@ func (p *powered) work(rounds int) (wrong []string, errs []error) {
 	p.works++
 	o := options(p.r)
 	o.Files = p.files
+	if p.works > 1 && p.r.IntN(8) == 0 {
+		p.repairs++
+		check := disk.FsckOptions{Repair: p.r.IntN(2) == 0, Files: p.files}
+		if _, err := disk.Fsck(p.t.Context(), p.dir, check); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, []error{fmt.Errorf("fsck: %w", err)}
+		}
+	}
 	s, err := disk.Open(p.dir, o)
 	if err != nil {
 		p.opening++
@@ -105,6 +114,7 @@ func outages(t *testing.T, rounds int, seed uint64, lie bool) (broken int, total
 		}
 		total.stores++
 		total.rounds += p.rounds
+		total.repairs += p.repairs
 		total.opening += p.opening
 		total.killed += p.killed
 		total.lost += p.lost
@@ -130,8 +140,8 @@ func (p *powered) life() []string {
 func TestPower_fails(t *testing.T) {
 	seed := seedOf(t)
 	broken, p := outages(t, count(t, 200, 1000), seed, false)
-	t.Logf("%d outages of %d stores, %d of them mere kills and %d while the store was opened: %d articles acknowledged, %d unsynced changes lost, %d promises broken",
-		p.rounds, p.stores, p.killed, p.opening, p.filed, p.lost, broken)
+	t.Logf("%d outages of %d stores, %d of them mere kills and %d while the store was opened, %d after a check or repair: %d articles acknowledged, %d unsynced changes lost, %d promises broken",
+		p.rounds, p.stores, p.killed, p.opening, p.repairs, p.filed, p.lost, broken)
 }
 
 // Without syncs the same outages must lose something, or the test above shows
