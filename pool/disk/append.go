@@ -343,5 +343,5 @@ func (g *group) appendMarks(dst []byte) []byte {
 func (g *segment) checkpoint(batch *leveldb.Batch, offset int64) {
 	c := checkpoint{epoch: g.epoch, salt: g.salt(), offset: offset, gaps: g.gaps}
 	batch.Put(segmentKey(g.number), c.append(nil))
-	batch.Put(tallyKey(g.number), g.tally.append(nil))
+	batch.Put(tallyKey(g.number), g.tally.value())
 }

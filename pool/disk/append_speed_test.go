@@ -156,8 +156,9 @@ func speedStore(b *testing.B, dir string, o Options) *Store {
 
 // A press makes articles of one size.
 type press struct {
-	made atomic.Int64
-	body []byte
+	made  atomic.Int64
+	body  []byte
+	epoch uint64
 }
 
 func newPress(size int) *press {
@@ -175,7 +176,7 @@ func (p *press) article() *pool.Article {
 		"Subject: An article of a benchmark\r\nDate: Mon, 02 Jan 2006 15:04:05 +0000\r\nMessage-ID: " + string(id) + "\r\n" +
 		"References: <first@bench.example> <second@bench.example>\r\nContent-Type: text/plain; charset=UTF-8\r\n"
 	return &pool.Article{
-		ID: id, Groups: []pool.Group{"misc.test"}, Arrived: time.Now(), Head: []byte(head), Body: p.body,
+		Epoch: p.epoch, ID: id, Groups: []pool.Group{"misc.test"}, Arrived: time.Now(), Head: []byte(head), Body: p.body,
 		Overview: pool.Overview{
 			Subject: "An article of a benchmark", From: "Some Body <somebody@bench.example>", Date: "Mon, 02 Jan 2006 15:04:05 +0000",
 			References: "<first@bench.example> <second@bench.example>", Bytes: len(head) + 2 + len(p.body), Lines: 20,

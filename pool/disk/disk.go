@@ -111,6 +111,9 @@ type Store struct {
 	grown chan growth   // what Run may make room for
 	done  chan struct{} // closed by Close
 
+	opened bool              // set at the end of Open
+	turns  func(work func()) // for tests: calls what runs alone
+
 	failed     atomic.Pointer[error] // why no more is written
 	doubted    atomic.Bool           // the index must be built anew
 	corrupt    atomic.Uint64         // reads that found damage
@@ -160,6 +163,7 @@ func Open(dir string, options Options) (*Store, error) {
 	if err := s.restore(); err != nil {
 		return nil, errors.Join(err, s.closeFiles())
 	}
+	s.opened = true
 	return s, nil
 }
 
@@ -235,6 +239,18 @@ func (s *Store) closeFiles() error {
 		err = errors.Join(err, g.close())
 	}
 	return errors.Join(err, s.lock.Close())
+}
+
+// alone calls f under the batcher's turn, with nothing on its way into the store.
+// Nobody files anything meanwhile, so what f does must be bounded.
+func (s *Store) alone(f func()) {
+	s.batcher.Alone(func() {
+		if s.turns != nil {
+			s.turns(f)
+			return
+		}
+		f()
+	})
 }
 
 // writable returns why the store takes no writes, or nil.

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"flag"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -12,6 +13,11 @@ import (
 func TestMain(m *testing.M) {
 	if runFill() {
 		return
+	}
+	// A quarter of rapid's own number: -rapid.checks says how many, and
+	// docs/reliability.md how many it were in a thorough run.
+	if err := flag.Set("rapid.checks", "25"); err != nil {
+		panic(err)
 	}
 	// goleveldb's own buffer pool drains for a moment after Close.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))

@@ -11,6 +11,9 @@
 //	history/<epoch>.<n>.rec         message-ids of what expired, the same
 //	index/                          goleveldb, never relied upon
 //	index-doubted                   there while the index must be built anew
+//	quarantine/                     octets that a repair took out of the files above
+//	articles-lost                   how many these may have been, until the index is built
+//	fsck-state                      how far a check came that was interrupted
 //
 // Segment numbers are given once over all epochs and never again.
 //
@@ -21,7 +24,10 @@
 // into which segment it goes. Opening reads what lies behind the checkpoints.
 // Each checkpoint carries its file's random number, so that an index of other
 // files is found out. An index that is missing, damaged, or ahead of the
-// segments is built anew from segments and history, beside the old one.
+// segments is built anew from segments and history, beside the old one. From
+// the old one, as far as it can be read and is of these segments, come high
+// marks, withdrawals and message-ids of what is gone that nothing else knows any
+// more; these are written again.
 //
 // A number that was given is never given again. Water marks are in the index
 // and follow from the records; the groups file has them from before the first
@@ -76,6 +82,16 @@
 // at which its segments are gone, in epoch 0 the one that it names and else all
 // of the epoch up to it: opening deletes what a crash left of them. A history
 // file is deleted once it is older than Options.Remember.
+//
+// # Stalls
+//
+// Expiry runs beside everything else. What it does while nothing is filed is
+// bounded: 256 rows or message-ids are taken out of the index at a time, 64 records
+// are copied with one sync, and the groups file is written once for 256 groups,
+// or for what is given up in one go. Between two such steps it waits for as long as
+// one took. History is written meanwhile. After each segment that is deleted it
+// rests, a second for each GiB: a file system that hands the room of many at once
+// back to the device keeps others' syncs waiting.
 //
 // # The index
 //

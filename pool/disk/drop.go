@@ -48,7 +48,7 @@ func (s *Store) DropBefore(ctx context.Context, epoch uint64) error {
 // them by epoch.
 func (s *Store) retire(epoch uint64) map[uint64][]*segment {
 	old := make(map[uint64][]*segment)
-	s.batcher.Alone(func() {
+	s.alone(func() {
 		for _, g := range s.segments {
 			if g.epoch != 0 && g.epoch < epoch {
 				old[g.epoch] = append(old[g.epoch], g)
@@ -77,7 +77,7 @@ func (s *Store) giveUp(ctx context.Context, head historyHead, segments []*segmen
 		return err
 	}
 	var err error
-	s.batcher.Alone(func() { err = s.saveGroups(s.allGroups()) })
+	s.alone(func() { err = s.saveGroups(s.allGroups()) })
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *Store) giveUp(ctx context.Context, head historyHead, segments []*segmen
 	if err != nil {
 		return err
 	}
-	s.batcher.Alone(func() { err = s.finishGivingUp(head, segments, lows) })
+	s.alone(func() { err = s.finishGivingUp(head, segments, lows) })
 	if err != nil {
 		return err
 	}
@@ -104,6 +104,20 @@ func (s *Store) giveUp(ctx context.Context, head historyHead, segments []*segmen
 		rest(ctx, size)
 	}
 	return errors.Join(err, s.files.SyncDir(filepath.Dir(segments[0].path)))
+}
+
+// step is alone for one of many steps. It then lets others go on for as long as
+// they had to wait.
+func (s *Store) step(f func()) {
+	var took time.Duration
+	s.alone(func() {
+		start := time.Now()
+		f()
+		took = time.Since(start)
+	})
+	if s.opened {
+		time.Sleep(took)
+	}
 }
 
 // rest waits a while after a file was deleted: a file system that hands the
@@ -187,7 +201,7 @@ func (s *Store) clear(g *segment, touched map[uint32]bool) error {
 			return err
 		}
 		more = batch.Len() > 0
-		s.batcher.Alone(func() { err = s.index.write(batch, false) })
+		s.step(func() { err = s.index.write(batch, false) })
 		if err != nil {
 			return err
 		}
@@ -218,7 +232,7 @@ func (s *Store) clearSome(g *segment, after []byte, touched map[uint32]bool) (ne
 	if err != nil || len(some) == 0 {
 		return next, more, err
 	}
-	s.batcher.Alone(func() {
+	s.step(func() {
 		batch, t := new(leveldb.Batch), s.take()
 		for _, l := range some {
 			batch.Put(idKey(l.id), nil)

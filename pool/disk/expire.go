@@ -125,7 +125,7 @@ func (s *Store) raise(floors map[pool.Group]pool.Number) error {
 		return nil
 	}
 	var err error
-	s.batcher.Alone(func() {
+	s.alone(func() {
 		if err = s.writable(); err != nil {
 			return
 		}
@@ -189,7 +189,7 @@ func (s *Store) sweep(id uint32, from pool.Number) (next pool.Number, more bool,
 	if err != nil || len(rows) == 0 {
 		return next, false, err
 	}
-	s.batcher.Alone(func() {
+	s.step(func() {
 		batch, t := new(leveldb.Batch), s.take()
 		for n, row := range rows {
 			t.row(batch, id, n, row)
@@ -240,7 +240,7 @@ func (t *taking) write(batch *leveldb.Batch) error {
 		batch.Put(groupKey(now.id), now.appendMarks(nil))
 	}
 	for seg, now := range t.tallies {
-		batch.Put(tallyKey(seg.number), now.append(nil))
+		batch.Put(tallyKey(seg.number), now.value())
 	}
 	if err := t.s.index.write(batch, false); err != nil {
 		return err

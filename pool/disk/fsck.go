@@ -133,7 +133,7 @@ func (c *checker) check(ctx context.Context) error {
 		c.results[g.number] = res
 		c.tell(g, res)
 	}
-	err := errors.Join(c.history(), c.compare(ctx), c.closeIndex())
+	err := errors.Join(c.history(), c.withoutIndex(c.compare(ctx)), c.closeIndex())
 	if n := *c.files.missed; n > 0 {
 		c.report.problem("The disk fails: %d octets can't be read from it, though they may be later.", n)
 	}
@@ -213,8 +213,8 @@ func (c *checker) openIndex() error {
 			err = errors.Join(err, x.close())
 		}
 	}
-	if err != nil {
-		c.report.problem("The index is damaged: it is built anew at the next start.")
+	if err != nil { //nolint:nilerr // that is what it is looked for
+		c.report.problem(indexDamaged)
 		return nil
 	}
 	c.index = x
@@ -292,7 +292,7 @@ func (c *checker) record(g *segment, res *segmentResult, p place, payload []byte
 		return nil
 	}
 	a, withdrawn, err := parseAny(payload)
-	if err != nil || !withdrawn && !wellFormed(a) {
+	if err != nil || !withdrawn && !wellFormed(a) { //nolint:nilerr // the same
 		res.Bad = append(res.Bad, record.Gap{From: p.offset, To: p.end()})
 		return nil
 	}
@@ -309,7 +309,22 @@ func (c *checker) record(g *segment, res *segmentResult, p place, payload []byte
 			res.UnknownGroups++
 		}
 	}
-	return c.indexed(res, p, a, withdrawn)
+	return c.withoutIndex(c.indexed(res, p, a, withdrawn))
+}
+
+// indexDamaged is what is said of an index that can't be read.
+const indexDamaged = "The index is damaged: it is built anew at the next start."
+
+// withoutIndex lets the check go on without an index that turns out to be
+// damaged.
+func (c *checker) withoutIndex(err error) error {
+	if !errors.Is(err, errDoubt) {
+		return err
+	}
+	_ = c.index.close() // nothing more can be learned from it
+	c.index = nil
+	c.report.problem(indexDamaged)
+	return nil
 }
 
 // wellFormed says whether an article's parts fit together.

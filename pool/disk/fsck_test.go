@@ -75,6 +75,17 @@ func TestFsck_findsAndRepairs(t *testing.T) {
 			flip(t, someSegment(t, dir), 300)
 			removeAll(t, dir, indexDir)
 		},
+		"octets of the index": func(t *testing.T, dir string) {
+			mustClose(t, mustOpen(t, dir, small())) // which makes tables of its journal
+			eachFile(t, filepath.Join(dir, indexDir), func(path string, b []byte) {
+				if strings.HasSuffix(path, ".ldb") {
+					for i := range len(b) * 3 / 4 {
+						b[i] ^= 0x55
+					}
+					write(t, path, "", string(b))
+				}
+			})
+		},
 		"segment gone": func(t *testing.T, dir string) {
 			if err := os.Remove(someSegment(t, dir)); err != nil {
 				t.Fatal(err)

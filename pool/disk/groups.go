@@ -179,7 +179,7 @@ func (s *Store) SetGroup(ctx context.Context, info pool.GroupInfo) error {
 	}
 	defer s.leave()
 	var err error
-	s.batcher.Alone(func() {
+	s.alone(func() {
 		changed := group{id: s.lastGroup + 1, info: pool.GroupInfo{Name: info.Name, Created: info.Created, Low: 1}}
 		if g, ok := s.groups[info.Name]; ok {
 			changed = *g
@@ -219,7 +219,7 @@ func (s *Store) editGroup(ctx context.Context, name pool.Group, edit func(*group
 	}
 	defer s.leave()
 	var err error
-	s.batcher.Alone(func() {
+	s.alone(func() {
 		g, ok := s.groups[name]
 		if !ok || g.hidden {
 			err = pool.ErrNoGroup

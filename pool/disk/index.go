@@ -5,11 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/filter"
-	"github.com/syndtr/goleveldb/leveldb/iterator"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 	"github.com/syndtr/goleveldb/leveldb/util"
@@ -35,6 +35,13 @@ func hashOf(id pool.MessageID) hash {
 type index struct {
 	db    *leveldb.DB
 	files storage.Storage
+	count *atomic.Int64 // for tests: keys read and written
+}
+
+func (x *index) note(keys int) {
+	if x.count != nil {
+		x.count.Add(int64(keys))
+	}
 }
 
 // An IndexStorer is a file system that also has a place for an index.
@@ -89,7 +96,7 @@ func openIndex(files record.FS, dir string, memory int) (*index, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", errDoubt, err), at.Close())
 	}
-	x := &index{db, at}
+	x := &index{db: db, files: at}
 	version, err := db.Get([]byte("f"), nil)
 	switch {
 	case errors.Is(err, leveldb.ErrNotFound):
@@ -112,6 +119,7 @@ func (x *index) sync() error {
 
 // get returns a value, and false when there is none.
 func (x *index) get(key []byte) ([]byte, bool, error) {
+	x.note(1)
 	value, err := x.db.Get(key, nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
 		return nil, false, nil
@@ -125,6 +133,7 @@ func (x *index) get(key []byte) ([]byte, bool, error) {
 // write writes a batch, all or nothing, and empties it.
 func (x *index) write(b *leveldb.Batch, sync bool) error {
 	defer b.Reset()
+	x.note(b.Len())
 	if err := x.db.Write(b, &opt.WriteOptions{Sync: sync}); err != nil {
 		return fmt.Errorf("%w: %w", errDoubt, err)
 	}
@@ -136,11 +145,8 @@ func (x *index) write(b *leveldb.Batch, sync bool) error {
 func (x *index) each(from, to []byte, visit func(key, value []byte) (bool, error)) error {
 	it := x.db.NewIterator(&util.Range{Start: from, Limit: to}, &opt.ReadOptions{DontFillCache: true})
 	defer it.Release()
-	return run(it, visit)
-}
-
-func run(it iterator.Iterator, visit func(key, value []byte) (bool, error)) error {
 	for it.Next() {
+		x.note(1)
 		if goOn, err := visit(it.Key(), it.Value()); err != nil || !goOn {
 			return err
 		}

@@ -50,7 +50,7 @@ func (s *Store) reclaim(ctx context.Context) error {
 // still added to is among them, and no more added to, when it is large enough.
 func (s *Store) spent() []*segment {
 	var out []*segment
-	s.batcher.Alone(func() {
+	s.alone(func() {
 		for _, g := range s.segments {
 			if g.epoch != 0 || g.kept || g.tally.live*sparse > g.tally.filed {
 				continue
@@ -105,7 +105,7 @@ func (s *Store) copySome(g *segment, after []byte, find func(*segment, []byte) (
 	defer s.removing.Unlock()
 	some, next, err := find(g, after)
 	if err == nil && len(some) > 0 {
-		s.batcher.Alone(func() { err = s.copyRecords(g, some) })
+		s.step(func() { err = s.copyRecords(g, some) })
 	}
 	return next, next != nil, err
 }
@@ -142,7 +142,7 @@ func (s *Store) copyRecords(from *segment, some []copying) error {
 		}
 	}
 	to.checkpoint(batch, to.log.End())
-	batch.Put(tallyKey(from.number), from.tally.append(nil))
+	batch.Put(tallyKey(from.number), from.tally.value())
 	return s.index.write(batch, false)
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/pooltest"
@@ -188,6 +189,7 @@ func TestFsck_repairFails(t *testing.T) {
 				w.check(t, record.OS{}, why)
 				w.finish(t, record.OS{}, why)
 			}
+			t.Logf("%d failing steps", failing)
 			if failing == 0 {
 				t.Error("none of these steps is taken")
 			}
@@ -197,28 +199,26 @@ func TestFsck_repairFails(t *testing.T) {
 
 // The power fails at any step of a repair, of the start after it, or of both.
 func TestFsck_powerFails(t *testing.T) {
-	const rounds = 12
-	for round := range rounds {
-		dir := t.TempDir()
+	dir := t.TempDir()
+	rapid.Check(t, func(rt *rapid.T) {
 		power := recordtest.NewPower(filepath.Dir(dir))
 		w := wreckStore(t, dir, power)
 		power = power.Killed()
-		r := rand.New(rand.NewPCG(uint64(round), 0))
-		for outage := range 3 {
-			power.FailAfter(r.IntN(220))
+		for range rapid.IntRange(1, 3).Draw(rt, "outages") {
+			power.FailAfter(rapid.IntRange(0, 220).Draw(rt, "steps"))
 			_, err := Fsck(t.Context(), dir, FsckOptions{Repair: true, Files: power})
-			if err != nil && !errors.Is(err, recordtest.ErrPower) && !power.Off() {
-				t.Errorf("round %d: %v", round, err)
+			if err != nil && !power.Off() {
+				rt.Fatal(err)
 			}
-			power = power.Failed(r)
-			w.check(t, power, fmt.Sprintf("round %d, outage %d", round, outage))
+			power = power.Failed(rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0)))
+			w.check(t, power, "after an outage")
 			power = power.Killed()
 		}
-		w.finish(t, power, fmt.Sprintf("round %d", round))
+		w.finish(t, power, "after all outages")
 		if t.Failed() {
-			return
+			rt.FailNow()
 		}
-	}
+	})
 }
 
 // A check gets past a sector that the disk does not give. A repair would write

@@ -310,7 +310,7 @@ func (r *replay) write(offset int64) error {
 	if r.salt != nil {
 		c := checkpoint{epoch: r.g.epoch, salt: *r.salt, offset: offset, gaps: r.g.gaps}
 		r.batch.Put(segmentKey(r.g.number), c.append(nil))
-		r.batch.Put(tallyKey(r.g.number), r.g.tally.append(nil))
+		r.batch.Put(tallyKey(r.g.number), r.g.tally.value())
 	}
 	putMarks(r.batch, r.changed)
 	if err := r.s.index.write(r.batch, false); err != nil {

@@ -22,7 +22,7 @@ func (s *Store) Cancel(ctx context.Context, id pool.MessageID) error {
 	s.removing.Lock()
 	defer s.removing.Unlock()
 	var err error
-	s.batcher.Alone(func() {
+	s.alone(func() {
 		var gone *pool.Stored
 		if gone, err = s.live(id); err == nil && gone != nil {
 			err = s.withdraw(gone)
@@ -38,7 +38,7 @@ func (s *Store) Remember(ctx context.Context, id pool.MessageID) error {
 	}
 	defer s.leave()
 	var err error
-	s.batcher.Alone(func() {
+	s.alone(func() {
 		var known bool
 		if known, err = s.known(hashOf(id)); err != nil {
 			err = s.fromIndex(err)
@@ -172,7 +172,7 @@ func (s *Store) unfile(batch *leveldb.Batch, gone *pool.Stored, p place) (map[*g
 		batch.Delete(key)
 		batch.Put(groupKey(g.id), now.appendMarks(nil))
 	}
-	batch.Put(tallyKey(from.number), from.tally.append(nil))
+	batch.Put(tallyKey(from.number), from.tally.value())
 	return changed, nil
 }
 
