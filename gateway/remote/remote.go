@@ -104,6 +104,8 @@ func (s *Server) Connect(ctx context.Context) (_ *Conn, err error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = raw.SetDeadline(deadline) // one that takes none is closed, as the next read tells
 	}
+	// Whoever stops does not wait for a server that says nothing.
+	defer context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })()
 	if s.Security == Implicit {
 		if err := c.secure(ctx, s); err != nil {
 			return nil, err

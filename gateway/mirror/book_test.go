@@ -1,0 +1,195 @@
+package mirror
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+)
+
+func TestBook_pinnedAndRefused(t *testing.T) {
+	gw, liar := newPublisher(t), newPublisher(t)
+	p := newPolicy(t, []Known{{Domain: far, Key: gw.signer.Verifier()}}, false)
+	if _, err := check(t, p, text(liar.directoryArticle(nil))); !errors.Is(err, ErrSignature) {
+		t.Errorf("somebody else's: %v", err)
+	}
+	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
+		t.Errorf("the right one: %v", err)
+	}
+	p.Book.Set([]Known{{Domain: far, Refuse: true}}, true)
+	entries, _ := gw.batch(current())
+	if _, err := check(t, p, text(entries[0])); !errors.Is(err, ErrUnknown) {
+		t.Errorf("refused: %v", err)
+	}
+	p.Book.Set(nil, false)
+	if _, err := check(t, p, text(entries[0])); !errors.Is(err, ErrUnknown) {
+		t.Errorf("not learnt: %v", err)
+	}
+}
+
+func TestBook_aKeyGivenLaterCountsForWhatWasLearntBefore(t *testing.T) {
+	liar, gw := newPublisher(t), newPublisher(t)
+	p := newPolicy(t, nil, true)
+	if _, err := check(t, p, text(liar.directoryArticle(nil))); err != nil { // it came first
+		t.Fatal(err)
+	}
+	pin := []Known{{Domain: far, Key: gw.signer.Verifier()}}
+	entries, _ := liar.batch(current())
+	again := *p
+	var err error
+	if again.Book, err = OpenBook(p.Book.path, ours, pin, true); err != nil {
+		t.Fatal(err)
+	}
+	p.Book.Set(pin, true)
+	for what, p := range map[string]*Policy{"reloaded": p, "restarted": &again} {
+		if _, err := check(t, p, text(entries[0])); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: an entry of the liar's: %v", what, err)
+		}
+		if _, _, err := p.Book.Seal(far, now()); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: mail is sealed to the liar: %v", what, err)
+		}
+		if _, err := check(t, p, text(liar.directoryArticle(nil))); !errors.Is(err, ErrSignature) {
+			t.Errorf("%s: the liar's next directory: %v", what, err)
+		}
+	}
+	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
+		t.Fatal(err)
+	}
+	entries, _ = gw.batch(current())
+	if _, err := check(t, p, text(entries[0])); err != nil {
+		t.Errorf("an entry of the right one: %v", err)
+	}
+}
+
+func TestBook_aKeyThatWasReplacedStillCounts(t *testing.T) {
+	gw := newPublisher(t)
+	pin := []Known{{Domain: far, Key: gw.signer.Verifier()}}
+	p := newPolicy(t, pin, false)
+	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
+		t.Fatal(err)
+	}
+	old := gw.signer
+	gw.signer = newPublisher(t).signer
+	_, signed := gw.directory(nil)
+	text, _, err := note.Open(signed, gw.signer.Verifier())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signed, err = note.Sign(text, old, gw.signer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Book.Learn(far, signed); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenBook(p.Book.path, ours, pin, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, b := range map[string]*Book{"at once": p.Book, "after a restart": again} {
+		if d, key, err := b.get(far); err != nil || d.Serial != 2 || key.Line() != gw.signer.Verifier().Line() {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestBook_boundsWhatWaits(t *testing.T) {
+	p, gw := newPolicy(t, nil, true), newPublisher(t)
+	_, first := gw.directory(nil)
+	if _, err := p.Book.Learn(far, first); err != nil {
+		t.Fatal(err)
+	}
+	gw.last.Serial += 10
+	for range maxAhead + 5 {
+		_, signed := gw.directory(nil)
+		if _, err := p.Book.Learn(far, signed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(p.Book.gateways[far].ahead); n != maxAhead {
+		t.Errorf("%d directories wait", n)
+	}
+	if _, err := p.Book.Learn(far, append(first, bytes.Repeat([]byte("x"), maxDirectory)...)); !errors.Is(err, note.ErrMalformed) {
+		t.Errorf("a directory of any size: %v", err)
+	}
+}
+
+func TestBook_findsAForkAmongWhatWaited(t *testing.T) {
+	p, gw := newPolicy(t, nil, true), newPublisher(t)
+	_, first := gw.directory(nil)
+	_, second := gw.directory(nil)
+	_, third := gw.directory(func(d *note.Directory) { d.Previous = [32]byte{1} })
+	for _, signed := range [][]byte{first, third, second} {
+		if _, err := p.Book.Learn(far, signed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(p.Book.Forks()) != 1 {
+		t.Error("it was not seen")
+	}
+}
+
+func TestBook_followsTheChainInAnyOrderAndAcrossARestart(t *testing.T) {
+	p, gw := newPolicy(t, nil, true), newPublisher(t)
+	store := newStore(t)
+	r := NewRepairer(p, store)
+	var all []*article.Article
+	for range 4 {
+		all = append(all, gw.directoryArticle(nil))
+	}
+	for _, i := range []int{0, 3, 2, 1, 1, 0} {
+		if _, err := check(t, p, text(all[i])); err != nil {
+			t.Fatalf("directory %d: %v", i, err)
+		}
+		if i == 3 { // two are lacking between
+			ids, err := r.Lacking(t.Context(), now())
+			if err != nil || !slices.Contains(ids, pool.MessageID(all[1].Get("Message-ID"))) {
+				t.Errorf("the next directory is not asked for, %v", err)
+			}
+		}
+	}
+	again, err := OpenBook(p.Book.path, ours, nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _, err := again.get(far)
+	if err != nil || d.Serial != 4 {
+		t.Fatalf("%v, %v", d, err)
+	}
+	epoch, key, err := again.Seal(far, now())
+	if err != nil || epoch != 2950 || !bytes.Equal(key.Bytes(), d.Seal[0].Key[:]) {
+		t.Errorf("seal key of epoch %d, %v", epoch, err)
+	}
+}
+
+func TestBook_keepsTheProofOfAFork(t *testing.T) {
+	p, gw := newPolicy(t, nil, true), newPublisher(t)
+	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
+		t.Fatal(err)
+	}
+	a := text(gw.directoryArticle(nil))
+	if _, err := check(t, p, a); err != nil {
+		t.Fatal(err)
+	}
+	gw.last.Serial-- // shows somebody else another one
+	b := gw.directoryArticle(func(d *note.Directory) { d.BatchSize = 3 })
+	if _, err := check(t, p, text(b)); !errors.Is(err, ErrFork) {
+		t.Fatalf("%v", err)
+	}
+	again, err := OpenBook(p.Book.path, ours, nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forks := again.Forks()
+	if len(forks) != 1 || forks[0].Domain != far {
+		t.Fatalf("%d forks", len(forks))
+	}
+	for _, signed := range [][]byte{forks[0].A, forks[0].B} {
+		if _, _, _, err := note.OpenDirectory(signed, gw.signer.Verifier()); err != nil {
+			t.Errorf("no proof: %v", err)
+		}
+	}
+}
