@@ -70,9 +70,20 @@ type UserProxy struct {
 	Only   bool   `toml:"only"`   // refuse every connection that does not go through it; false
 }
 
-// A UserBridge is where the user's own newsreader is served.
+// A UserBridge is where the user's own newsreader is served, and the server of its
+// public groups.
 type UserBridge struct {
-	Listen string `toml:"listen"` // host:port of this machine; "127.0.0.1:1120"
+	Listen    string `toml:"listen"`    // host:port of this machine; "127.0.0.1:1120"
+	Address   string `toml:"address"`   // as of a server; "", the server that the pool is taken from
+	Security  string `toml:"security"`  // "tls"
+	Authority string `toml:"authority"` // ""
+	User      string `toml:"user"`      // ""
+	Password  string `toml:"password"`  // ""
+}
+
+// Server is the server of public groups.
+func (b UserBridge) Server() UserServer {
+	return UserServer{b.Address, b.Security, b.Authority, b.User, b.Password}
 }
 
 // DefaultUser is the settings of a file that says nothing.
@@ -81,7 +92,7 @@ func DefaultUser() User {
 		Name:   "Anonymous",
 		Fetch:  UserFetch{Security: "tls", Group: "restante.pool", Late: Duration(time.Hour)},
 		Submit: UserServer{Security: "tls"},
-		Bridge: UserBridge{Listen: "127.0.0.1:1120"},
+		Bridge: UserBridge{Listen: "127.0.0.1:1120", Security: "tls"},
 	}
 }
 
@@ -102,7 +113,7 @@ func LoadUser(path string) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	names := []*string{&u.Fetch.Authority, &u.Fetch.Password, &u.Submit.Authority, &u.Submit.Password}
+	names := []*string{&u.Fetch.Authority, &u.Fetch.Password, &u.Submit.Authority, &u.Submit.Password, &u.Bridge.Authority, &u.Bridge.Password}
 	for i := range u.Gateways {
 		names = append(names, &u.Gateways[i].Authority)
 	}
@@ -156,6 +167,7 @@ func (c *checker) user(u User) {
 	}
 	c.userServer("fetch", u.Fetch.Server(), true)
 	c.userServer("submit", u.Submit, true)
+	c.userServer("bridge", u.Bridge.Server(), true)
 	if _, err := pool.ParseGroup(u.Fetch.Group); err != nil {
 		c.say("fetch.group", `not the name of a newsgroup: write one like "restante.pool"`)
 	}

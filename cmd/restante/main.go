@@ -49,7 +49,7 @@ Start with "restante init".`,
 	_ = root.MarkPersistentFlagDirname("home")
 	root.AddCommand(initCommand(who), whoamiCommand(who), backupCommand(who), exportCommand(who), importCommand(who))
 	root.AddCommand(setupCommand(who), syncCommand(who), watchCommand(who), inboxCommand(who), readCommand(who),
-		sendCommand(who), replyCommand(who), cardCommand(who), addCommand(who), contactsCommand(who), forkCommand(who))
+		sendCommand(who), replyCommand(who), cardCommand(who), addCommand(who), contactsCommand(who), forkCommand(who), bridgeCommand(who))
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

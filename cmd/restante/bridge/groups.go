@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
 )
 
 // The groups that are the bridge's own, whatever the server behind carries.
@@ -93,7 +94,7 @@ func (g groups) ByNumber(ctx context.Context, name pool.Group, n pool.Number) (*
 	case own(name):
 		return g.mail.ByNumber(ctx, name, n)
 	}
-	return g.news.ByNumber(ctx, name, n)
+	return answeredInPrivate(g.news.ByNumber(ctx, name, n))
 }
 
 // ByID implements [pool.Reader]. Only what is no mail is asked for at the server
@@ -103,5 +104,23 @@ func (g groups) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, erro
 	if !errors.Is(err, pool.ErrNotFound) {
 		return stored, err
 	}
-	return g.news.ByID(ctx, id)
+	return answeredInPrivate(g.news.ByID(ctx, id))
+}
+
+// answeredInPrivate adds to an article in the group of cards the field by which a
+// followup goes to its author alone. Gateways write it (docs/protocol.md, section
+// 9), and some servers take no article with it.
+func answeredInPrivate(stored *pool.Stored, err error) (*pool.Stored, error) {
+	if err != nil {
+		return stored, err
+	}
+	names, _ := article.HeaderField(stored.Head(), "Newsgroups")
+	if _, has := article.RawField(stored.Head(), "Followup-To"); has || names != string(cards) {
+		return stored, nil
+	}
+	const field = "Followup-To: " + string(reply) + "\r\n"
+	shown := *stored
+	shown.Wire = slices.Insert(slices.Clone(stored.Wire), stored.HeadSize, []byte(field)...)
+	shown.HeadSize += len(field)
+	return &shown, nil
 }

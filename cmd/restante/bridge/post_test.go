@@ -126,9 +126,36 @@ func TestPost_publicLosesItsTraces(t *testing.T) {
 		}
 	}
 	c.post(append([]string{"From: Zoe <zoe@GW.example>", "Newsgroups: restante.cards", "Subject: my card", ""}, lines(card.Text())...)...)
-	for _, kept := range []string{"From: zoe <zoe@gw.example>\r\n", "Message-ID: " + card.Token + "\r\n", "Followup-To: restante.reply\r\n"} {
+	for _, kept := range []string{"From: zoe <zoe@gw.example>\r\n", "Message-ID: " + card.Token + "\r\n"} {
 		if !strings.Contains(b.posted[1], kept) {
 			t.Errorf("%q is not in %q", kept, b.posted[1])
+		}
+	}
+	if strings.Contains(b.posted[1], "Followup-To") {
+		t.Error("the post leads to a group that the server does not carry")
+	}
+	if err := b.SetGroup(t.Context(), pool.GroupInfo{Name: reply, Posting: pool.PostingAllowed}); err != nil {
+		t.Fatal(err)
+	}
+	c.post("Newsgroups: restante.cards", "Subject: my card", "", "card")
+	if !strings.Contains(b.posted[2], "Followup-To: restante.reply\r\n") {
+		t.Errorf("%q", b.posted[2])
+	}
+}
+
+// Whatever the server says, a followup to a card goes to its owner alone.
+func TestBridge_cardsAreAnsweredInPrivate(t *testing.T) {
+	b := &behind{Store: newStore(t, "behind.example")}
+	file(t, b.Store, cards, "<card@behind.example>", "", "my card\r\n")
+	c := dial(t, start(t, Options{Desk: new(desk), News: serve(t, b)}))
+	c.say("GROUP restante.cards")
+	for command, want := range map[string]int{"ARTICLE 1": 1, "HEAD 1": 1, "ARTICLE <card@behind.example>": 1, "BODY 1": 0, "HDR followup-to 1": 0} {
+		got := c.say(command)
+		if n := strings.Count(strings.Join(got, "\n"), "\nFollowup-To: restante.reply\n"); n != want {
+			t.Errorf("%s: %q", command, got)
+		}
+		if command == "HDR followup-to 1" && got[1] != "1 restante.reply" || command == "BODY 1" && got[1] != "my card" {
+			t.Errorf("%s: %q", command, got)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (o office) publish(ctx context.Context, post *article.Article) (session.Pos
 	if post.Has("Control") || post.Has("Supersedes") {
 		return session.Posted{}, refusal("The bridge can't take an article back: its author is not told to the server, and so can't be proven")
 	}
-	public, id, err := o.anonymous(post)
+	public, id, err := o.anonymous(ctx, post)
 	if err != nil {
 		return session.Posted{}, err
 	}
@@ -44,11 +44,14 @@ func (o office) publish(ctx context.Context, post *article.Article) (session.Pos
 // named here, as a gateway does. The Message-ID is the bridge's, lest a post that is
 // sent twice be taken twice, and belongs to nobody; but a contact card in the group
 // of cards is called by its token, so that a followup reaches its owner.
-func (o office) anonymous(post *article.Article) (*article.Article, pool.MessageID, error) {
+func (o office) anonymous(ctx context.Context, post *article.Article) (*article.Article, pool.MessageID, error) {
 	id := pool.MessageID("<" + rand.Text() + "@restante.invalid>")
 	follow := post.Get("Followup-To")
 	if post.Get("Newsgroups") == string(cards) {
-		follow = string(reply)
+		follow = ""
+		if _, err := o.news.Group(ctx, reply); err == nil { // others refuse what leads to a group that they lack
+			follow = string(reply)
+		}
 		if card, err := contact.ParseCard(string(post.Body())); err == nil {
 			id = pool.MessageID(card.Token)
 		}

@@ -11,7 +11,7 @@ import (
 const serverName = "restante.invalid"
 
 // SealingField is the header field that says between whom a message was sealed.
-const SealingField = "X-Restante-Sealed"
+const SealingField = "Restante-Sealed"
 
 // A Reader shows the mailbox as the groups [Inbox] and [Sent] of a news server.
 type Reader struct{ *Mailbox }
