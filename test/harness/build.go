@@ -9,9 +9,15 @@ import (
 	"testing"
 )
 
-// programVar is the environment variable that tells the tests of this process
-// where the program lies that [Main] built.
-const programVar = "RESTANTED_UNDER_TEST"
+// folderVar is the environment variable that tells the tests of this process in
+// which folder the programs lie that [Main] built.
+const folderVar = "RESTANTE_PROGRAMS_UNDER_TEST"
+
+// Names of the programs.
+const (
+	gatewayProgram = "restanted"
+	userProgram    = "restante"
+)
 
 // Main builds the gateway, runs the tests and returns their exit status. It is
 // what TestMain of a package calls that uses [Start]:
@@ -20,8 +26,13 @@ const programVar = "RESTANTED_UNDER_TEST"
 //
 // The program is built once for all tests of the process, with the race
 // detector where the tests have it, and removed after them.
-func Main(m *testing.M) int {
-	status, err := buildAndRun(m)
+func Main(m *testing.M) int { return mainOf(m, gatewayProgram) }
+
+// MainWithUsers is [Main] for a package that uses [NewUser], too.
+func MainWithUsers(m *testing.M) int { return mainOf(m, gatewayProgram, userProgram) }
+
+func mainOf(m *testing.M, programs ...string) int {
+	status, err := buildAndRun(m, programs)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "harness:", err)
 		return 1
@@ -29,19 +40,20 @@ func Main(m *testing.M) int {
 	return status
 }
 
-func buildAndRun(m *testing.M) (status int, err error) {
+func buildAndRun(m *testing.M, programs []string) (status int, err error) {
 	folder, err := os.MkdirTemp("", "restanted-")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	program := filepath.Join(folder, "restanted")
-	build := exec.Command("go", "build", raceFlag, "-o", program, "github.com/restante/restante/cmd/restanted")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		return 0, fmt.Errorf("build the gateway: %w", err)
+	for _, name := range programs {
+		build := exec.Command("go", "build", raceFlag, "-o", filepath.Join(folder, name), "github.com/restante/restante/cmd/"+name)
+		build.Stdout, build.Stderr = os.Stderr, os.Stderr
+		if err := build.Run(); err != nil {
+			return 0, fmt.Errorf("build %s: %w", name, err)
+		}
 	}
-	if err := os.Setenv(programVar, program); err != nil {
+	if err := os.Setenv(folderVar, folder); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil
@@ -50,9 +62,14 @@ func buildAndRun(m *testing.M) (status int, err error) {
 // Program returns where the gateway lies that [Main] built.
 func Program(t testing.TB) string {
 	t.Helper()
-	path := os.Getenv(programVar)
-	if path == "" {
-		t.Fatal("no gateway is built: let TestMain call harness.Main")
+	return built(t, gatewayProgram)
+}
+
+func built(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(os.Getenv(folderVar), name)
+	if _, err := os.Stat(path); err != nil || !filepath.IsAbs(path) {
+		t.Fatalf("%s is not built: let TestMain call harness.Main, or MainWithUsers", name)
 	}
 	return path
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// innConf is inn.conf: every path into the test's folder, and no wait for a
-// first command.
+// innConf is inn.conf: every path into the test's folder, no wait for a first
+// command, and as many connections from one machine as there are servers on it.
 const innConf = `domain: DOMAIN
 fromhost: DOMAIN
 pathhost: DOMAIN
@@ -36,6 +36,8 @@ runasgroup: GROUP
 port: PORT
 bindaddress: 127.0.0.1
 initialtimeout: 300
+remotetotal: -1
+remotelimit: -1
 nnrpdloadlimit: 0
 doinnwatch: false
 wireformat: true
