@@ -132,10 +132,12 @@ func (k *killer) row(kills int) {
 
 // look compares what is there with what was acknowledged.
 func (k *killer) look(i int) {
-	report, err := disk.Fsck(k.t.Context(), k.dir, disk.FsckOptions{Repair: k.bare})
-	if err != nil || !k.bare && !report.Clean() {
-		k.t.Errorf("kill %d: fsck: %v, %+v", i, err, report)
-		return
+	if k.kills > k.opening { // else there may be no store yet
+		report, err := disk.Fsck(k.t.Context(), k.dir, disk.FsckOptions{Repair: k.bare})
+		if err != nil || !k.bare && !report.Clean() {
+			k.t.Errorf("kill %d: fsck: %v, %+v", i, err, report)
+			return
+		}
 	}
 	k.bare = false
 	if k.r.IntN(8) == 0 {
@@ -160,7 +162,7 @@ func (k *killer) look(i int) {
 
 // kill lets a child work for a while, kills it, and notes all that it said.
 func (k *killer) kill() error {
-	repair := k.kills > looks && k.r.IntN(8) == 0 // there is a store by then
+	repair := k.kills > k.opening && k.r.IntN(8) == 0 // the store was open once
 	if repair && k.r.IntN(2) == 0 {
 		k.bare = true
 		_ = os.RemoveAll(filepath.Join(k.dir, "index")) // it has something to repair
