@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -56,6 +59,8 @@ type mirroring struct {
 
 	witness *mirror.Witness
 
+	looked map[string]bool // states of servers whose directories were looked through; run's
+
 	mu       sync.Mutex // guards what follows
 	readings []Reading
 	repair   time.Duration
@@ -65,7 +70,7 @@ func newMirroring(policy *mirror.Policy, store pool.Store, desk *peer.Desk, sign
 	return &mirroring{
 		witness: &mirror.Witness{Book: policy.Book, Domain: s.Domain, Signer: signer, Group: keysGroup, Store: store},
 		policy:  policy, store: store, desk: desk, data: s.Data, most: s.MaxArticle, log: s.Logger,
-		readings: s.Readings, repair: s.Repair,
+		readings: s.Readings, repair: s.Repair, looked: make(map[string]bool),
 	}
 }
 
@@ -104,6 +109,7 @@ func (m *mirroring) run(ctx context.Context) error {
 		}
 		if len(readings) > 0 && now.Sub(repaired) >= every {
 			repaired = now
+			m.keys(ctx, readings)
 			if err := m.mend(ctx, repairer, readings); err != nil && ctx.Err() == nil {
 				m.log.Error().Err(err).Msg("what is lacking of other gateways' pools can't be found out")
 			}
@@ -114,6 +120,34 @@ func (m *mirroring) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// keys looks for directories that are not here. Without a gateway's nothing of it
+// is taken and nothing mended, and who feeds us sends each once: after a loss
+// nobody would bring it again. The first look goes through all that there are,
+// and so does the next while a gateway came to be known by one: what came before
+// that, such as what it witnessed, was refused.
+func (m *mirroring) keys(ctx context.Context, readings []Reading) {
+	group, err := nntp.ParseWildmat(string(keysGroup))
+	if err != nil {
+		m.log.Error().Err(err).Msg("the group of directories has no name that can be asked for")
+		return
+	}
+	for _, r := range readings {
+		state := pullState(m.data, r.Peer.Name+"\x00keys")
+		if !m.looked[state] {
+			if err := os.Remove(state); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				m.log.Error().Err(err).Msg("how far directories were looked for can't be forgotten")
+			}
+		}
+		var counts pull.Counts
+		asked := m.fetch(ctx, r, func(p *pull.Puller) (_ pull.Counts, err error) {
+			p.Groups, p.NewNews, p.Since, p.State = group, false, time.Time{}, state
+			counts, err = p.Run(ctx)
+			return counts, err
+		})
+		m.looked[state] = (asked || m.looked[state]) && (counts.Taken == 0 || counts.Refused == 0)
+	}
 }
 
 // mend fetches what is lacking, from one server after the other.

@@ -92,8 +92,10 @@ func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.
 		if err != nil {
 			return nil, err
 		}
-		if batch.begins {
-			p.first = b
+		if batch.begins && b > p.first {
+			if p.first, err = r.earliest(ctx, d.Domain, first, b); err != nil {
+				return nil, err
+			}
 		}
 		p.whole[b] = batch.held && len(batch.lacking) == 0
 		for _, id := range batch.lacking {
@@ -106,6 +108,23 @@ func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.
 		}
 	}
 	return out, nil
+}
+
+// earliest is the batch with which a gateway began. One that begins at b may have
+// begun before, and lost its disk: what is here of it from that time says so.
+func (r *Repairer) earliest(ctx context.Context, domain string, first, b uint64) (uint64, error) {
+	for c := first; c < b; c++ {
+		batch, err := r.look(ctx, domain, c)
+		switch {
+		case err != nil:
+			return 0, err
+		case batch.begins:
+			return c, nil
+		case batch.held:
+			return first, nil
+		}
+	}
+	return b, nil
 }
 
 // span is the batches of a gateway that should be here: those that neither it
