@@ -90,8 +90,54 @@ done
 [ "$name" = 'NAME' ] && [ "$password" = 'PASSWORD' ] && printf 'User:%s\r\n' "$name"
 `
 
+// A Downstream is a server that INN feeds: its name in Path, and host:port. For
+// one without an address it notes in a file what there is to send.
+type Downstream struct{ Name, Address string }
+
+// newsfeeds has innd hand all articles to innfeed.
+func newsfeeds(to []Downstream) string {
+	var out strings.Builder
+	for i, d := range to {
+		if d.Address == "" {
+			fmt.Fprintf(&out, "%s:*:Tf,Wnm:\n", d.Name)
+			continue
+		}
+		if i == 0 {
+			out.WriteString("innfeed!:!*:Tc,Wnm*:BIN/innfeed\n")
+		}
+		fmt.Fprintf(&out, "%s:*:Tm:innfeed!\n", d.Name)
+	}
+	return out.String()
+}
+
+// innfeedConf says where innfeed finds the others, and that it comes back soon. By
+// default what overflows a queue of five articles waits for a minute.
+func innfeedConf(to []Downstream) string {
+	var out strings.Builder
+	out.WriteString(`pid-file: FOLDER/run/innfeed.pid
+log-file: FOLDER/log/innfeed.log
+status-file: FOLDER/log/innfeed.status
+backlog-directory: FOLDER/spool/innfeed
+news-spool: FOLDER/spool/articles
+initial-reconnect-time: 1
+max-reconnect-time: 2
+backlog-highwater: 1000
+hiwater-queue: 1000
+backlog-rotate-period: 2
+backlog-ckpt-period: 1
+`)
+	for _, d := range to {
+		if d.Address == "" {
+			continue
+		}
+		host, port, _ := strings.Cut(d.Address, ":")
+		fmt.Fprintf(&out, "peer %s {\n\tip-name: %s\n\tport-number: %s\n}\n", d.Name, host, port)
+	}
+	return out.String()
+}
+
 // files returns the files of a new server, by their names in its folder.
-func files(groups []Group, login Login, conf string, fill *strings.Replacer) map[string]string {
+func files(groups []Group, login Login, conf string, to []Downstream, fill *strings.Replacer) map[string]string {
 	var active, times, descriptions, subscriptions strings.Builder
 	for _, name := range []string{"control", "control.cancel", "junk"} { // innd insists on them
 		fmt.Fprintf(&active, "%s 0000000000 0000000001 n\n", name)
@@ -109,7 +155,8 @@ func files(groups []Group, login Login, conf string, fill *strings.Replacer) map
 		"etc/readers.conf":  fill.Replace(readersConf),
 		"etc/incoming.conf": incomingConf,
 		"etc/storage.conf":  storageConf,
-		"etc/newsfeeds":     "ME:*::\n",
+		"etc/newsfeeds":     "ME:*::\n" + fill.Replace(newsfeeds(to)),
+		"etc/innfeed.conf":  fill.Replace(innfeedConf(to)),
 		"etc/expire.ctl":    "/remember/:11\n*:A:1:never:never\n",
 		"etc/control.ctl":   "all:*:*:drop\n",
 		"etc/moderators":    "",

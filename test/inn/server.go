@@ -71,13 +71,23 @@ func StartBuffered(t testing.TB, groups []Group, login Login) *Server {
 	return s
 }
 
+// StartFeeding is Start for a server that feeds others through innfeed.
+func StartFeeding(t testing.TB, groups []Group, login Login, to ...Downstream) *Server {
+	t.Helper()
+	s := prepare(t, groups, login, atOnceConf, to...)
+	t.Cleanup(s.endInnfeed)
+	s.run("makedbz", "-i", "-o", "-s", "1000")
+	s.start()
+	return s
+}
+
 // prepare makes all the files. conf is added to inn.conf.
-func prepare(t testing.TB, groups []Group, login Login, conf string) *Server {
+func prepare(t testing.TB, groups []Group, login Login, conf string, to ...Downstream) *Server {
 	t.Helper()
 	s := &Server{t: t, bin: installed(t)}
 	s.makeFolder()
 	s.Transit, s.Reader = freeAddress(t), freeAddress(t)
-	s.configure(groups, login, conf)
+	s.configure(groups, login, conf, to)
 	return s
 }
 
@@ -119,7 +129,7 @@ func (s *Server) makeFolder() {
 		}
 	})
 	for _, name := range []string{
-		"etc/filter", "db", "run", "log", "http", "tmp", "spool/articles", "spool/overview",
+		"etc/filter", "spool/innfeed", "db", "run", "log", "http", "tmp", "spool/articles", "spool/overview",
 		"spool/outgoing", "spool/archive", "spool/incoming/tmp", "spool/incoming/bad",
 	} {
 		if err := os.MkdirAll(filepath.Join(s.folder, name), 0o700); err != nil {
@@ -143,7 +153,7 @@ func freeAddress(t testing.TB) string {
 // configure writes INN's configuration and first data, and gives all of it to
 // the user that INN runs as: news where the test is root's, and otherwise its
 // own.
-func (s *Server) configure(groups []Group, login Login, conf string) {
+func (s *Server) configure(groups []Group, login Login, conf string, to []Downstream) {
 	s.t.Helper()
 	me, err := user.Current()
 	if err != nil {
@@ -160,7 +170,7 @@ func (s *Server) configure(groups []Group, login Login, conf string) {
 		s.t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(s.Transit)
-	for name, text := range files(groups, login, conf, strings.NewReplacer(
+	for name, text := range files(groups, login, conf, to, strings.NewReplacer(
 		"FOLDER", s.folder, "BIN", s.bin, "USER", me.Username, "GROUP", group.Name, "PORT", port, "DOMAIN", Domain,
 	)) {
 		mode := fs.FileMode(0o600)
@@ -257,6 +267,23 @@ func (s *Server) serve(address, name string, args ...string) {
 		if time.Now().After(late) {
 			s.t.Fatalf("%s does not answer", name)
 		}
+	}
+}
+
+// endInnfeed ends innfeed, which outlives innd for a while.
+func (s *Server) endInnfeed() {
+	text, err := os.ReadFile(filepath.Join(s.folder, "run", "innfeed.pid"))
+	if err != nil {
+		return // it has ended by itself
+	}
+	pid := number(s.t, strings.TrimSpace(string(text)))
+	for late := time.Now().Add(patience); syscall.Kill(pid, syscall.SIGTERM) == nil; {
+		if time.Now().After(late) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			s.t.Error("innfeed had to be killed")
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 

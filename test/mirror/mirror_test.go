@@ -2,9 +2,9 @@ package mirror
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +33,9 @@ type link struct {
 	feeds  bool   // it is fed
 	reads  bool   // it is read from
 	read   string // more lines for how it is
+
+	address string // in place of its own
+	feed    string // more lines for how it is fed
 }
 
 // connect tells a running gateway of the others, all of which may feed it.
@@ -43,12 +46,15 @@ func connect(t *testing.T, g *harness.Gateway, links ...link) {
 		t.Fatal(err)
 	}
 	for _, l := range links {
+		if l.address == "" {
+			l.address = l.to.Address
+		}
 		text = fmt.Appendf(text, "\n[[peer]]\nname = %q\naddresses = [\"127.0.0.1\"]\n", l.domain)
 		if l.feeds {
-			text = fmt.Appendf(text, "[peer.feed]\naddress = %q\nsecurity = \"none\"\nbackfill = true\n", l.to.Address)
+			text = fmt.Appendf(text, "[peer.feed]\naddress = %q\nsecurity = \"none\"\nbackfill = true\n%s", l.address, l.feed)
 		}
 		if l.reads {
-			text = fmt.Appendf(text, "[peer.read]\naddress = %q\nsecurity = \"none\"\n%s", l.to.Address, l.read)
+			text = fmt.Appendf(text, "[peer.read]\naddress = %q\nsecurity = \"none\"\n%s", l.address, l.read)
 		}
 	}
 	if err := os.WriteFile(g.Config, text, 0o600); err != nil {
@@ -62,14 +68,9 @@ func connect(t *testing.T, g *harness.Gateway, links ...link) {
 // bodies is what a gateway holds of another's pool: bodies by Message-ID.
 func bodies(t *testing.T, g *harness.Gateway, of string) map[string]string {
 	t.Helper()
-	r := g.Dial()
 	out := make(map[string]string)
-	for _, group := range []string{"restante.keys", "restante.manifest", "restante.pool"} {
-		for id, body := range r.Bodies(group) {
-			if strings.HasSuffix(id, "@"+of+">") {
-				out[id] = body
-			}
-		}
+	for _, group := range shared()[:3] {
+		maps.Copy(out, bodiesIn(t, g, group, of))
 	}
 	return out
 }

@@ -1,0 +1,37 @@
+package inn
+
+import (
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// batchSite is the server for which a batching server notes articles.
+const batchSite = "batch.example"
+
+// StartBatching is [StartBuffered] for a server that notes in a file what came,
+// for [Server.Transmit].
+func StartBatching(t testing.TB, groups []Group, login Login) *Server {
+	t.Helper()
+	s := prepare(t, groups, login, "", Downstream{Name: batchSite})
+	s.run("makedbz", "-i", "-o", "-s", "500000")
+	s.start()
+	return s
+}
+
+// Transmit sends all that came to another server by innxmit, and returns the CPU
+// time that it took.
+func (s *Server) Transmit(address string) time.Duration {
+	s.t.Helper()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.run("ctlinnd", "-s", "-t", "30", "flush", batchSite)
+	transmit := s.command(s.t.Context(), "innxmit", "-P", port, host, filepath.Join(s.folder, "spool", "outgoing", batchSite))
+	if out, err := transmit.CombinedOutput(); err != nil {
+		s.t.Fatalf("innxmit: %v\n%s", err, out)
+	}
+	return transmit.ProcessState.UserTime() + transmit.ProcessState.SystemTime()
+}
