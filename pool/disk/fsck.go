@@ -213,9 +213,9 @@ func (c *checker) openIndex() error {
 			err = errors.Join(err, x.close())
 		}
 	}
-	if err != nil { //nolint:nilerr // that is what it is looked for
+	if err != nil {
 		c.report.problem(indexDamaged)
-		return nil
+		return nil //nolint:nilerr // that is what is looked for
 	}
 	c.index = x
 	return nil
@@ -292,9 +292,9 @@ func (c *checker) record(g *segment, res *segmentResult, p place, payload []byte
 		return nil
 	}
 	a, withdrawn, err := parseAny(payload)
-	if err != nil || !withdrawn && !wellFormed(a) { //nolint:nilerr // the same
+	if err != nil || !withdrawn && !wellFormed(a) {
 		res.Bad = append(res.Bad, record.Gap{From: p.offset, To: p.end()})
-		return nil
+		return nil //nolint:nilerr // the same
 	}
 	if a.Epoch != g.epoch {
 		res.Misfiled++
