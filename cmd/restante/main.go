@@ -48,8 +48,8 @@ Start with "restante init".`,
 	flags.StringVar(&who.passphraseFile, "passphrase-file", "", "a `file` whose first line is the passphrase, in place of asking for it; - is standard input")
 	_ = root.MarkPersistentFlagDirname("home")
 	root.AddCommand(initCommand(who), whoamiCommand(who), backupCommand(who), exportCommand(who), importCommand(who))
-	root.AddCommand(setupCommand(who), syncCommand(who), watchCommand(who), inboxCommand(who), readCommand(who),
-		sendCommand(who), replyCommand(who), cardCommand(who), addCommand(who), contactsCommand(who), forkCommand(who), bridgeCommand(who))
+	root.AddCommand(setupCommand(who), syncCommand(who), watchCommand(who), inboxCommand(who), readCommand(who), //nolint:contextcheck // cobra's command carries it
+		sendCommand(who), replyCommand(who), cardCommand(who), addCommand(who), contactsCommand(who), forkCommand(who), bridgeCommand(who)) //nolint:contextcheck // cobra's command carries it
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -215,6 +214,6 @@ func writeSettings(p *profile.Profile, settings config.User) error {
 	} else if err != nil {
 		return err
 	}
-	_, err = io.WriteString(file, string(text))
+	_, err = file.Write(text)
 	return errors.Join(err, file.Sync(), file.Close())
 }

@@ -237,7 +237,7 @@ func ask(conn *remote.Conn, id pool.MessageID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, _, signed, err := noteOf(block.Text(), keysGroup)
+	_, signed, err := noteOf(block.Text(), keysGroup)
 	if err != nil {
 		return nil, nil //nolint:nilerr // not what was asked for
 	}
@@ -245,12 +245,13 @@ func ask(conn *remote.Conn, id pool.MessageID) ([]byte, error) {
 }
 
 // noteOf reads a gateway's note out of an article.
-func noteOf(text []byte, group pool.Group) (a *article.Article, domain string, signed []byte, err error) {
-	if a, err = article.Parse(text); err != nil {
-		return nil, "", nil, err
+func noteOf(text []byte, group pool.Group) (domain string, signed []byte, err error) {
+	a, err := article.Parse(text)
+	if err != nil {
+		return "", nil, err
 	}
 	domain, _, signed, err = entry.ParseNote(a, group)
-	return a, domain, signed, err
+	return domain, signed, err
 }
 
 // published reads the directories at a server that the pool is taken from: it
@@ -268,7 +269,7 @@ func (r *run) published(ctx context.Context, server remote.Server) error {
 	}
 	f := &fetcher{run: r, conn: conn, server: server.Address, group: keysGroup}
 	return f.all(ctx, func(_ pool.Number, text []byte) error {
-		_, domain, signed, err := noteOf(text, keysGroup)
+		domain, signed, err := noteOf(text, keysGroup)
 		if err != nil {
 			return nil //nolint:nilerr // not a gateway's
 		}

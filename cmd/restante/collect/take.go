@@ -54,13 +54,9 @@ func (r *run) entry(text []byte, w *watch) error {
 		return nil // of a gateway at which the user has no mailbox
 	}
 	e, signature, err := entry.Parse(a, r.Group)
-	if err != nil || !m.signed(e, signature) {
+	if err != nil || !m.signed(e, signature) || w != nil && !w.entry(m, e) {
 		r.report.Swapped++
-		return nil
-	}
-	if w != nil && !w.entry(m, e) {
-		r.report.Swapped++
-		return nil
+		return nil //nolint:nilerr // said in the report
 	}
 	box, blinded, ok := m.find(e)
 	if !ok {
@@ -161,7 +157,7 @@ func (r *run) list(f *fetcher, from, to pool.Number) ([]string, error) {
 
 // manifestOf reads a manifest of a gateway at which the user has a mailbox.
 func (r *run) manifestOf(text []byte) (*matcher, *note.Manifest) {
-	_, domain, signed, err := noteOf(text, manifestGroup)
+	domain, signed, err := noteOf(text, manifestGroup)
 	m := r.match[domain]
 	if err != nil || m == nil {
 		return nil, nil

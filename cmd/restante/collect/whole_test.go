@@ -1,0 +1,139 @@
+package collect
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/restante/restante/cmd/restante/mailbox"
+	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/crypto/envelope"
+	"github.com/restante/restante/crypto/identity"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/entry"
+)
+
+const domain = "gw.example"
+
+// A server that drops an entry, or puts another body in its place, is noticed by
+// the gateway's signed manifest and signature.
+func TestWatch_noticesWhatAServerDropsOrSwaps(t *testing.T) {
+	mail, err := mailbox.Open(t.TempDir(), identity.NewSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mail.Close() })
+	signer, err := note.NewSigner(domain, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1_800_000_000, 0)
+	mine := blind.RandomBlinded()
+	m := &matcher{
+		domain: domain, slots: 8, keys: []*note.Verifier{signer.Verifier()}, batches: make(map[uint64]map[blind.Tag]uint32),
+		calendar: pool.Calendar{EpochLength: time.Hour, BatchInterval: time.Minute, Retention: 4},
+	}
+	batch := m.calendar.Batch(now) - 5
+	m.epochs = map[uint64]*epoch{m.calendar.EpochOf(batch): {blinded: []*blind.Blinded{mine}, taggers: []*blind.Tagger{mine.Tagger()}}}
+	r := &run{
+		Options: Options{Mail: mail, Group: "restante.pool", Late: time.Minute, Now: func() time.Time { return now }},
+		match:   map[string]*matcher{domain: m},
+	}
+	var entries []*entry.Entry
+	manifest := &note.Manifest{Domain: domain, Batch: batch}
+	for _, tag := range []blind.Tag{mine.Tag(batch, 3), blind.RandomTag(), blind.RandomTag()} {
+		e := &entry.Entry{Domain: domain, Group: r.Group, Tag: tag, Date: m.calendar.Start(batch), Payload: make([]byte, envelope.PayloadSize)}
+		_, _ = rand.Read(e.Payload)
+		entries = append(entries, e)
+		manifest.Entries = append(manifest.Entries, note.ManifestEntry{Tag: tag.String(), Payload: sha256.Sum256(e.Payload)})
+	}
+	signed, err := note.Sign(manifest.Text(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := entry.Note(domain, manifestGroup, entry.ManifestID(domain, batch), entry.ManifestSubject(batch), m.calendar.Start(batch), signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	give := func(w *watch, e *entry.Entry, by *note.Signer) {
+		t.Helper()
+		a, err := e.Article(by)
+		if err == nil {
+			err = r.entry(a.Text(), w)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := r.newWatch("server")
+	w.manifest(a.Text())
+	give(w, entries[1], signer)
+	forger, err := note.NewSigner(domain, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	give(w, entries[2], forger)
+	if err := mail.Put(w.entries(4, true)...); err != nil {
+		t.Fatal(err)
+	}
+	if r.report.Lacking != 2 || r.report.Mine != 1 || r.report.Swapped != 1 {
+		t.Errorf("%d lacking, %d mine, %d swapped; want 2, 1, 1", r.report.Lacking, r.report.Mine, r.report.Swapped)
+	}
+
+	r.report = Report{} // they come after all, in another run
+	w = r.newWatch("server")
+	give(w, entries[2], signer)
+	_ = w.entry(m, entries[0])
+	if err := mail.Put(w.entries(6, true)...); err != nil {
+		t.Fatal(err)
+	}
+	if left := mail.Batches("server"); r.report.Lacking != 0 || len(left) != 0 {
+		t.Errorf("%d lacking, %d batches left", r.report.Lacking, len(left))
+	}
+}
+
+func TestLearn_namesAForkAndAForeignKey(t *testing.T) {
+	mail, err := mailbox.Open(t.TempDir(), identity.NewSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mail.Close() })
+	r := &run{Options: Options{Mail: mail}, chains: make(map[string]*note.Chain)}
+	signer, err := note.NewSigner(domain, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory := func(by *note.Signer, mark byte) []byte {
+		t.Helper()
+		d := &note.Directory{
+			Domain: domain, Serial: 1, EpochLength: time.Hour, BatchInterval: time.Minute, BatchSize: 1, SlotsPerBatch: 1,
+			Sign: [32]byte(by.Verifier().Public()), Seal: []note.EpochKey{{Epoch: 1, Key: [32]byte{mark}}},
+		}
+		signed, err := note.Sign(d.Text(), by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed
+	}
+	if err := r.learn(domain, nil, directory(signer, 1), nil); err != nil {
+		t.Fatal(err)
+	}
+	other, err := note.NewSigner(domain, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.learn(domain, nil, directory(other, 1), nil); err == nil || !is(err, ErrOtherKey) {
+		t.Errorf("another key: %v", err)
+	}
+	if err := r.learn(domain, nil, directory(signer, 2), nil); err == nil || !is(err, ErrForked) {
+		t.Errorf("a fork: %v", err)
+	}
+	if err := r.learn(domain, nil, directory(signer, 1), nil); err == nil || !is(err, ErrForked) {
+		t.Errorf("after a fork: %v", err)
+	}
+}
+
+func is(err, target error) bool { return errors.Is(err, target) }
