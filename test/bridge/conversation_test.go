@@ -28,9 +28,7 @@ func TestConversation_arrivesIntactAndUnseen(t *testing.T) {
 	a, b := alice.Bridge("--every", "2s"), bob.Bridge("--every", "2s")
 
 	const cardWords = "Write to me about violins."
-	if id := a.Dial().Post("From: Alice <alice@home.example>\nNewsgroups: restante.cards\nSubject: Alice\n\n" + cardWords + "\n\n" + card + "\n"); !strings.Contains(id, "@a.example>") {
-		t.Errorf("the card was posted as %s", id)
-	}
+	a.Dial().Post("From: Alice <alice@home.example>\nNewsgroups: restante.cards\nSubject: Alice\n\n" + cardWords + "\n\n" + card + "\n")
 	header, _ := b.Dial().Await("restante.cards", cardWords)
 
 	people := []*harness.Bridge{b, a}
