@@ -64,7 +64,7 @@ func (f *flicker) deposit() error {
 	var text []byte
 	if f.r.IntN(3) == 0 {
 		if _, err := booking.Post(300); err != nil {
-			return nil //nolint:nilerr // too many wait already
+			return nil // too many wait already
 		}
 		text = fmt.Appendf(nil, "Newsgroups: restante.cards\r\nMessage-ID: %s\r\nSubject: x\r\nFrom: x\r\nDate: Sat, 01 Jan 2000 00:00:00 +0000\r\n\r\nx\r\n", id)
 	}
