@@ -148,7 +148,7 @@ func TestStore_panic(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if (<-panics == nil) == (<-panics == nil) {
+			if one, other := <-panics, <-panics; (one == nil) == (other == nil) {
 				t.Error("want one panic, for whoever took the batch through its stages")
 			}
 			if err := s.Cancel(t.Context(), pooltest.ID("1")); !errors.Is(err, pool.ErrReadOnly) {

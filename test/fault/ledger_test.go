@@ -261,7 +261,7 @@ func (c *checker) group(info pool.GroupInfo) {
 			c.say("%s %d, %s: %v", info.Name, n, name, err)
 			return true
 		}
-		c.l.file(name, a.Epoch, a.Locations)
+		c.l.file(name, a.Epoch, given(a))
 		c.whole(name, a, c.l.fates[name].at)
 		if n < info.Low || n > info.High {
 			c.say("%s %d is not between %d and %d", info.Name, n, info.Low, info.High)
@@ -276,6 +276,14 @@ func (c *checker) group(info pool.GroupInfo) {
 			c.say("%s ends at %d, and %s has %d", info.Name, info.High, name, place.Number)
 		}
 	}
+}
+
+// given returns the places that an article was given, of which some may have
+// expired before anybody saw it.
+func given(a *pool.Stored) []pool.Location {
+	xref, _ := article.HeaderField(a.Head(), "Xref")
+	_, places, _ := strings.Cut(xref, " ")
+	return parseLocations(strings.ReplaceAll(places, " ", ","))
 }
 
 // newest returns the last epoch that anything was filed in.
