@@ -32,7 +32,7 @@ func TestParseUser_saysWhereAndWhat(t *testing.T) {
 	gateway := "[[gateway]]\ndomain = \"gw.example\"\naddress = \"gw.example:563\"\n"
 	for _, c := range []struct{ why, text, want string }{
 		{"nothing", "", "gateway: there is none"},
-		{"a slip", gateway + "addres = \"x:1\"\n", "line 4, column 1: gateway.addres: there is no such key; did you mean gateway.address?"},
+		{"a slip", gateway + "keyy = \"x\"\n", "line 4, column 1: gateway.keyy: there is no such key; did you mean gateway.key?"},
 		{"no port", strings.Replace(gateway, ":563", "", 1), "line 3, column 1: gateway.0.address: not an address"},
 		{"twice", gateway + gateway, "gateway.1.domain: written twice"},
 		{"more witnesses than there are", gateway + "witnesses = [\"a\"]\nwitnessed = 2\n", "write a number from 0 to 1"},
