@@ -8,7 +8,7 @@ import (
 	"github.com/restante/restante/test/harness"
 )
 
-func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(harness.MainWithUsers(m)) }
 
 // What the two write to each other.
 const (
