@@ -108,6 +108,11 @@ func (f folder) write(name string, epoch uint64, secret []byte) error {
 // replace puts a new key in the place of an old one, which is then destroyed.
 // At every moment one of the two is there.
 func (f folder) replace(name string, epoch uint64, secret []byte) error {
+	if f.has(name+retired) && !f.same(name, name+retired) { // an earlier try failed before it destroyed that one
+		if err := f.shred(name + retired); err != nil {
+			return err
+		}
+	}
 	err := os.Link(f.path(name), f.path(name+retired))
 	if err != nil && !errors.Is(err, fs.ErrExist) { // it exists when an earlier try failed half-way
 		return fmt.Errorf("replace a key: %w", err)

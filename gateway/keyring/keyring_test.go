@@ -341,3 +341,46 @@ func noFileHolds(t *testing.T, dir, text string) {
 		}
 	}
 }
+
+// A replacement that failed between writing the new key and destroying the old one
+// is tried again: neither of them may be left on the disk.
+func TestReplace_againAfterAFailureLeavesNoKey(t *testing.T) {
+	f, err := makeFolder(filepath.Join(t.TempDir(), "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two, three := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32), bytes.Repeat([]byte{3}, 32)
+	if err := f.write(rootFile, 1, one); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(f.path(rootFile), f.path(rootFile+retired)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.write(rootFile, 2, two); err != nil {
+		t.Fatal(err)
+	}
+	var files []*os.File // what lies in the two files' places, whatever becomes of their names
+	for _, name := range []string{rootFile, rootFile + retired} {
+		file, err := os.Open(f.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		files = append(files, file)
+	}
+	if err := f.replace(rootFile, 3, three); err != nil {
+		t.Fatal(err)
+	}
+	for i, file := range files {
+		octets, err := io.ReadAll(file)
+		if err != nil || len(octets) == 0 || !bytes.Equal(octets, make([]byte, len(octets))) {
+			t.Errorf("key %d is still there, %v", 2-i, err)
+		}
+	}
+	if _, secret, err := f.read(rootFile); err != nil || !bytes.Equal(secret, three) {
+		t.Errorf("the new key: %v", err)
+	}
+	if f.has(rootFile + retired) {
+		t.Error("an old file is left")
+	}
+}
