@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 // A heap is what a caretaker sees of a process.
 type heap struct {
+	mu              sync.Mutex // guards what follows: the caretaker is another goroutine
 	working, idle   int
 	garbage, needed uint64
 	takes           time.Duration // one collection
@@ -18,14 +20,33 @@ type heap struct {
 
 func (h *heap) caretaker() *caretaker {
 	return &caretaker{
-		counts: func() (int, int) { return h.working, h.idle },
-		held:   func() uint64 { return h.garbage + h.needed },
+		counts: func() (int, int) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.working, h.idle
+		},
+		held: func() uint64 {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.garbage + h.needed
+		},
 		collect: func() {
 			time.Sleep(h.takes)
+			h.mu.Lock()
+			defer h.mu.Unlock()
 			h.garbage = 0
 			h.collections++
 		},
 	}
+}
+
+// after changes the process, and lets time pass.
+func (h *heap) after(change func(), d time.Duration) {
+	h.mu.Lock()
+	change()
+	h.mu.Unlock()
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 func tend(t *testing.T, h *heap, work func()) {
@@ -44,17 +65,15 @@ func TestCaretaker_collectsOnceSessionsAreIdle(t *testing.T) {
 	t.Parallel()
 	h := &heap{working: 600, idle: 400, needed: 50 << 20, takes: 100 * time.Millisecond}
 	tend(t, h, func() {
-		h.garbage = 100 << 20
-		time.Sleep(time.Hour)
+		h.after(func() { h.garbage = 100 << 20 }, time.Hour)
 		if h.collections > 0 {
 			t.Error("collected while most sessions work")
 		}
-		h.working, h.idle = 100, 900
-		time.Sleep(2 * time.Second)
+		h.after(func() { h.working, h.idle = 100, 900 }, 2*time.Second)
 		if h.collections != 1 || h.garbage > 0 {
 			t.Errorf("%d collections, %d octets of garbage left", h.collections, h.garbage)
 		}
-		time.Sleep(24 * time.Hour)
+		h.after(func() {}, 24*time.Hour)
 		if h.collections != 1 {
 			t.Errorf("%d collections of nothing", h.collections-1)
 		}
@@ -75,8 +94,7 @@ func TestCaretaker_leavesALittleAlone(t *testing.T) {
 	} {
 		h := &heap{idle: 1, needed: c.needed}
 		tend(t, h, func() {
-			h.garbage = c.garbage
-			time.Sleep(time.Hour)
+			h.after(func() { h.garbage = c.garbage }, time.Hour)
 		})
 		if h.collections != c.want {
 			t.Errorf("%d octets beside %d: %d collections, want %d", c.garbage, c.needed, h.collections, c.want)
@@ -89,8 +107,7 @@ func TestCaretaker_spendsAPartOfTheTime(t *testing.T) {
 	h := &heap{idle: 1, takes: time.Second}
 	tend(t, h, func() {
 		for range 3600 { // there is always something
-			h.garbage = 100 << 20
-			time.Sleep(time.Second)
+			h.after(func() { h.garbage = 100 << 20 }, time.Second)
 		}
 	})
 	if most := 3600/thrift + 1; h.collections > most || h.collections < most/2 {
@@ -104,15 +121,12 @@ func TestCaretaker_collectsAfterTheLastOnes(t *testing.T) {
 	t.Parallel()
 	h := &heap{idle: 2000}
 	tend(t, h, func() {
-		h.working, h.garbage = 1000, 100<<20
-		time.Sleep(time.Minute)
-		h.working = 600
-		time.Sleep(time.Minute)
+		h.after(func() { h.working, h.garbage = 1000, 100<<20 }, time.Minute)
+		h.after(func() { h.working = 600 }, time.Minute)
 		if h.collections != 1 {
 			t.Errorf("%d collections, want 1", h.collections)
 		}
-		h.working = 0
-		time.Sleep(time.Hour)
+		h.after(func() { h.working = 0 }, time.Hour)
 	})
 	if h.collections != 2 {
 		t.Errorf("%d collections, want 2", h.collections)
@@ -123,10 +137,8 @@ func TestCaretaker_followsWhatTheRuntimeGivesBack(t *testing.T) {
 	t.Parallel()
 	h := &heap{idle: 1, needed: 500 << 20}
 	tend(t, h, func() {
-		h.needed = 10 << 20
-		time.Sleep(time.Minute)
-		h.garbage = 5 << 20
-		time.Sleep(time.Minute)
+		h.after(func() { h.needed = 10 << 20 }, time.Minute)
+		h.after(func() { h.garbage = 5 << 20 }, time.Minute)
 	})
 	if h.collections != 1 {
 		t.Errorf("%d collections, want 1", h.collections)
