@@ -69,17 +69,27 @@ func (t *teller) story(ctx context.Context) (err error) {
 	return nil
 }
 
+// login opens a newsreader's connection for somebody who logs in.
+func (t *teller) login(ctx context.Context, handle, passphrase string) (*reader, error) {
+	r, err := dial(ctx, t.address)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.login(handle, passphrase); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
 func (t *teller) aliceWrites(ctx context.Context) error {
 	t.scene("Alice logs in and posts to a public group")
 	t.say("She types a handle, \"alice\", and a passphrase. That is her whole account:\nthe gateway derives her mailbox from them and stores neither.\n")
-	r, err := dial(ctx, t.address)
+	r, err := t.login(ctx, "alice", t.alice)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	if err := r.login("alice", t.alice); err != nil {
-		return err
-	}
 	reply, err := r.post("Newsgroups: restante.cards\nFrom: Alice Liddell <alice@home.example>\nSubject: Alice's card\nUser-Agent: TellTale/1.0\n\n" + aliceCard + "\n")
 	if err != nil {
 		return err
@@ -134,14 +144,11 @@ func (t *teller) poolShows(ctx context.Context) error {
 
 func (t *teller) aliceReads(ctx context.Context) error {
 	t.scene("Alice logs in again and finds it")
-	r, err := dial(ctx, t.address)
+	r, err := t.login(ctx, "alice", t.alice)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	if err := r.login("alice", t.alice); err != nil {
-		return err
-	}
 	mail, err := r.await(ctx, "restante.inbox", bobReply)
 	if err != nil {
 		return err
@@ -157,14 +164,11 @@ func (t *teller) aliceReads(ctx context.Context) error {
 
 // wrongPassphrase shows that there is nothing to check a passphrase against.
 func (t *teller) wrongPassphrase(ctx context.Context) error {
-	r, err := dial(ctx, t.address)
+	r, err := t.login(ctx, "alice", t.bob)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	if err := r.login("alice", t.bob); err != nil {
-		return err
-	}
 	inbox, err := r.client.Group("restante.inbox")
 	if err != nil {
 		return err
@@ -178,25 +182,19 @@ func (t *teller) wrongPassphrase(ctx context.Context) error {
 
 func (t *teller) cardIsAnswered(ctx context.Context) error {
 	t.scene("Bob posts a card of his own, and Alice answers it")
-	bob, err := dial(ctx, t.address)
+	bob, err := t.login(ctx, "bob", t.bob)
 	if err != nil {
 		return err
 	}
 	defer bob.close()
-	if err := bob.login("bob", t.bob); err != nil {
-		return err
-	}
 	if _, err := bob.post("Newsgroups: restante.cards\nFrom: bob <bob@" + demoDomain + ">\nSubject: Bob's card\n\n" + bobCard + "\n"); err != nil {
 		return err
 	}
-	alice, err := dial(ctx, t.address)
+	alice, err := t.login(ctx, "alice", t.alice)
 	if err != nil {
 		return err
 	}
 	defer alice.close()
-	if err := alice.login("alice", t.alice); err != nil {
-		return err
-	}
 	card, err := alice.await(ctx, "restante.cards", bobCard)
 	if err != nil {
 		return err
