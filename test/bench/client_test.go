@@ -25,8 +25,8 @@ type client struct {
 }
 
 // connect opens a connection and reads the greeting.
-func connect(address string, buffers *nntp.Buffers) (*client, error) {
-	dialer := net.Dialer{Control: likeEthernet}
+func connect(address string, segment int, buffers *nntp.Buffers) (*client, error) {
+	dialer := net.Dialer{Control: segments(segment)}
 	conn, err := dialer.Dial("tcp", address)
 	if err != nil {
 		return nil, err
@@ -42,19 +42,24 @@ func connect(address string, buffers *nntp.Buffers) (*client, error) {
 	return c, nil
 }
 
-// segment is the largest TCP segment over Ethernet, in octets.
-const segment = 1460
+// ethernet is the largest TCP segment over Ethernet, in octets.
+const ethernet = 1460
 
-// likeEthernet makes a connection's segments no larger than on a real network.
-// The loopback interface's are 64 KiB, and a server that leaves TCP to gather
-// its small writes would wait for an acknowledgement after nearly each of them
-// (RFC 9293, Section 3.7.4), as it does nowhere else.
-func likeEthernet(_, _ string, raw syscall.RawConn) error {
-	var failed error
-	err := raw.Control(func(fd uintptr) {
-		failed = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, segment)
-	})
-	return errors.Join(err, failed)
+// segments makes a connection's segments no larger than so many octets, unless
+// that is 0. The loopback interface's are 64 KiB, and a server that leaves TCP
+// to gather its small writes would wait for an acknowledgement after nearly each
+// of them (RFC 9293, Section 3.7.4), as it does on no real network.
+func segments(most int) func(network, address string, raw syscall.RawConn) error {
+	if most == 0 {
+		return nil
+	}
+	return func(_, _ string, raw syscall.RawConn) error {
+		var failed error
+		err := raw.Control(func(fd uintptr) {
+			failed = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, most)
+		})
+		return errors.Join(err, failed)
+	}
 }
 
 // dialReader opens a connection that reads the benchmarks' group. Its end is
@@ -88,7 +93,7 @@ func (t *target) dialPeer(b *testing.B) *client {
 
 func (t *target) dial(b *testing.B, address string) *client {
 	b.Helper()
-	c, err := connect(address, &t.buffers)
+	c, err := connect(address, t.segment, &t.buffers)
 	if err != nil {
 		b.Fatal(err)
 	}

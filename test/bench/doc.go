@@ -8,7 +8,9 @@
 //
 // starts a gateway of its own from this tree and measures that. With
 // NEWS_BENCH_SERVER=inn in the environment it starts INN where that is
-// installed. These variables choose a server that runs already:
+// installed, with a file for each article (tradspool) and the overview method
+// tradindexed; NEWS_BENCH_SERVER=cnfs starts it with CNFS and buffindexed. These
+// variables choose a server that runs already:
 //
 //	NEWS_BENCH_READER    host:port for newsreaders
 //	NEWS_BENCH_FEED      host:port for peers; the client must be one there
@@ -22,6 +24,8 @@
 //	NEWS_BENCH_ARTICLES  articles that are read, 10000 by default; what the group
 //	                     has less of them is fed first
 //	NEWS_BENCH_IDLE      idle connections opened, 10000 by default
+//	NEWS_BENCH_SEGMENT   the largest TCP segment in octets, 1460 by default as over
+//	                     Ethernet; 0 leaves it at what the interface has
 //
 // Where only one of the two addresses is given it stands for both. What needs
 // articles taken by TAKETHIS is skipped where the server takes none from here.

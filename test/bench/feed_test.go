@@ -116,7 +116,7 @@ func (s *sink) outcome(b *testing.B, n int, cpu time.Duration) {
 
 func feedGateway(b *testing.B, size int) {
 	b.Helper()
-	t := &target{group: "misc.test", press: newPress(), articles: number(b, "NEWS_BENCH_ARTICLES", 10_000)}
+	t := &target{group: "misc.test", segment: ethernet, press: newPress(), articles: number(b, "NEWS_BENCH_ARTICLES", 10_000)}
 	g := harness.Start(b,
 		harness.Setting{Key: "[[peer]]", Value: "name = \"bench.example\"\naddresses = [\"127.0.0.1\"]"})
 	t.reader, t.feed, t.processes = g.Address, g.Address, processes{g.PID()}
@@ -153,7 +153,7 @@ func feedGateway(b *testing.B, size int) {
 
 func feedINN(b *testing.B, size int) {
 	b.Helper()
-	t := &target{group: "misc.test", press: newPress(), articles: number(b, "NEWS_BENCH_ARTICLES", 10_000)}
+	t := &target{group: "misc.test", segment: ethernet, press: newPress(), articles: number(b, "NEWS_BENCH_ARTICLES", 10_000)}
 	server := inn.StartBatching(b, []inn.Group{{Name: t.group, Posting: 'y', Created: time.Now()}}, inn.Login{Name: "nobody", Password: "secret"})
 	t.reader, t.feed, t.processes = server.Reader, server.Transit, server.PIDs
 	t.feedIn(b, size)

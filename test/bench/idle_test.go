@@ -58,7 +58,7 @@ func (t *target) openIdle(b *testing.B) []*client {
 	group.SetLimit(dialling)
 	for i := range clients {
 		group.Go(func() error {
-			c, err := connect(t.reader, &t.buffers)
+			c, err := connect(t.reader, t.segment, &t.buffers)
 			if err != nil {
 				return err
 			}

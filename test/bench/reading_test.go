@@ -79,7 +79,7 @@ func BenchmarkOver(b *testing.B) {
 	t := open(b)
 	held := t.fill(b)
 	command := "OVER " + held[0].number + "-" + held[len(held)-1].number
-	for _, connections := range []int{1, 4} {
+	for _, connections := range []int{1, 4, 16} {
 		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) {
 			clients := t.readers(b, connections)
 			m := t.start(b)

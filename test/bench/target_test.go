@@ -36,6 +36,7 @@ type target struct {
 	group        string
 	articles     int // how many are read
 	idle         int // connections
+	segment      int // octets
 	press        *press
 	buffers      nntp.Buffers
 }
@@ -49,15 +50,22 @@ func open(b *testing.B) *target {
 	}
 	t.articles = number(b, "NEWS_BENCH_ARTICLES", 10_000)
 	t.idle = number(b, "NEWS_BENCH_IDLE", 10_000)
+	if text := os.Getenv("NEWS_BENCH_SEGMENT"); text == "0" {
+		t.segment = 0
+	} else {
+		t.segment = number(b, "NEWS_BENCH_SEGMENT", ethernet)
+	}
 	switch server := os.Getenv("NEWS_BENCH_SERVER"); {
 	case outside():
 		t.find(b)
 	case server == "inn":
-		t.startINN(b)
+		t.startINN(b, inn.StartBuffered)
+	case server == "cnfs":
+		t.startINN(b, inn.StartCyclic)
 	case server == "":
 		t.startGateway(b)
 	default:
-		b.Fatal("NEWS_BENCH_SERVER may be inn")
+		b.Fatal("NEWS_BENCH_SERVER may be inn or cnfs")
 	}
 	return t
 }
@@ -88,9 +96,9 @@ func (t *target) startGateway(b *testing.B) {
 // mostForks is how many idle readers a server gets that has a process for each.
 const mostForks = 200
 
-func (t *target) startINN(b *testing.B) {
+func (t *target) startINN(b *testing.B, start func(testing.TB, []inn.Group, inn.Login) *inn.Server) {
 	b.Helper()
-	s := inn.StartBuffered(b, []inn.Group{{Name: t.group, Posting: 'y', Created: time.Now()}}, inn.Login{Name: "nobody", Password: "secret"})
+	s := start(b, []inn.Group{{Name: t.group, Posting: 'y', Created: time.Now()}}, inn.Login{Name: "nobody", Password: "secret"})
 	t.reader, t.feed, t.processes = s.Reader, s.Transit, s.PIDs
 	t.idle = min(t.idle, mostForks)
 }

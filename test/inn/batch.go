@@ -14,7 +14,7 @@ const batchSite = "batch.example"
 // for [Server.Transmit].
 func StartBatching(t testing.TB, groups []Group, login Login) *Server {
 	t.Helper()
-	s := prepare(t, groups, login, "", Downstream{Name: batchSite})
+	s := prepare(t, groups, login, setup{to: []Downstream{{Name: batchSite}}})
 	s.run("makedbz", "-i", "-o", "-s", "500000")
 	s.start()
 	return s

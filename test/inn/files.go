@@ -14,7 +14,7 @@ organization: "Nobody"
 mta: "/bin/true %s"
 mailcmd: /bin/true
 hismethod: hisv6
-ovmethod: tradindexed
+ovmethod: OVERVIEW
 enableoverview: true
 pathnews: FOLDER
 pathbin: BIN
@@ -137,7 +137,7 @@ backlog-ckpt-period: 1
 }
 
 // files returns the files of a new server, by their names in its folder.
-func files(groups []Group, login Login, conf string, to []Downstream, fill *strings.Replacer) map[string]string {
+func files(groups []Group, login Login, how setup, fill *strings.Replacer) map[string]string {
 	var active, times, descriptions, subscriptions strings.Builder
 	for _, name := range []string{"control", "control.cancel", "junk"} { // innd insists on them
 		fmt.Fprintf(&active, "%s 0000000000 0000000001 n\n", name)
@@ -150,13 +150,13 @@ func files(groups []Group, login Login, conf string, to []Downstream, fill *stri
 			fmt.Fprintf(&descriptions, "%s\t%s\n", g.Name, g.Description)
 		}
 	}
-	return map[string]string{
-		"etc/inn.conf":      fill.Replace(innConf + conf),
+	out := map[string]string{
+		"etc/inn.conf":      fill.Replace(innConf + how.conf),
 		"etc/readers.conf":  fill.Replace(readersConf),
 		"etc/incoming.conf": incomingConf,
 		"etc/storage.conf":  storageConf,
-		"etc/newsfeeds":     "ME:*::\n" + fill.Replace(newsfeeds(to)),
-		"etc/innfeed.conf":  fill.Replace(innfeedConf(to)),
+		"etc/newsfeeds":     "ME:*::\n" + fill.Replace(newsfeeds(how.to)),
+		"etc/innfeed.conf":  fill.Replace(innfeedConf(how.to)),
 		"etc/expire.ctl":    "/remember/:11\n*:A:1:never:never\n",
 		"etc/control.ctl":   "all:*:*:drop\n",
 		"etc/moderators":    "",
@@ -168,4 +168,8 @@ func files(groups []Group, login Login, conf string, to []Downstream, fill *stri
 		"db/newsgroups":     descriptions.String(),
 		"db/history":        "",
 	}
+	for name, text := range how.files {
+		out[name] = fill.Replace(text)
+	}
+	return out
 }

@@ -1,6 +1,7 @@
 package inn
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"net"
@@ -53,7 +54,7 @@ const patience = 60 * time.Second
 // with CI=true in the environment.
 func Start(t testing.TB, groups []Group, login Login) *Server {
 	t.Helper()
-	s := prepare(t, groups, login, atOnceConf)
+	s := prepare(t, groups, login, setup{conf: atOnceConf})
 	s.run("makedbz", "-i", "-o", "-s", "1000") // the history's index
 	s.start()
 	return s
@@ -65,7 +66,7 @@ func Start(t testing.TB, groups []Group, login Login) *Server {
 // of thousands, until all of the file was touched once.
 func StartBuffered(t testing.TB, groups []Group, login Login) *Server {
 	t.Helper()
-	s := prepare(t, groups, login, "")
+	s := prepare(t, groups, login, setup{})
 	s.run("makedbz", "-i", "-o", "-s", "500000")
 	s.start()
 	return s
@@ -74,20 +75,28 @@ func StartBuffered(t testing.TB, groups []Group, login Login) *Server {
 // StartFeeding is Start for a server that feeds others through innfeed.
 func StartFeeding(t testing.TB, groups []Group, login Login, to ...Downstream) *Server {
 	t.Helper()
-	s := prepare(t, groups, login, atOnceConf, to...)
+	s := prepare(t, groups, login, setup{conf: atOnceConf, to: to})
 	t.Cleanup(s.endInnfeed)
 	s.run("makedbz", "-i", "-o", "-s", "1000")
 	s.start()
 	return s
 }
 
-// prepare makes all the files. conf is added to inn.conf.
-func prepare(t testing.TB, groups []Group, login Login, conf string, to ...Downstream) *Server {
+// A setup is what tells one server from another.
+type setup struct {
+	overview string            // how overviews are kept, tradindexed by default
+	conf     string            // added to inn.conf
+	files    map[string]string // more files, or others, by their names in the server's folder
+	to       []Downstream
+}
+
+// prepare makes all the files.
+func prepare(t testing.TB, groups []Group, login Login, how setup) *Server {
 	t.Helper()
 	s := &Server{t: t, bin: installed(t)}
 	s.makeFolder()
 	s.Transit, s.Reader = freeAddress(t), freeAddress(t)
-	s.configure(groups, login, conf, to)
+	s.configure(groups, login, how)
 	return s
 }
 
@@ -153,7 +162,7 @@ func freeAddress(t testing.TB) string {
 // configure writes INN's configuration and first data, and gives all of it to
 // the user that INN runs as: news where the test is root's, and otherwise its
 // own.
-func (s *Server) configure(groups []Group, login Login, conf string, to []Downstream) {
+func (s *Server) configure(groups []Group, login Login, how setup) {
 	s.t.Helper()
 	me, err := user.Current()
 	if err != nil {
@@ -170,8 +179,9 @@ func (s *Server) configure(groups []Group, login Login, conf string, to []Downst
 		s.t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(s.Transit)
-	for name, text := range files(groups, login, conf, to, strings.NewReplacer(
+	for name, text := range files(groups, login, how, strings.NewReplacer(
 		"FOLDER", s.folder, "BIN", s.bin, "USER", me.Username, "GROUP", group.Name, "PORT", port, "DOMAIN", Domain,
+		"OVERVIEW", cmp.Or(how.overview, "tradindexed"),
 	)) {
 		mode := fs.FileMode(0o600)
 		if strings.HasPrefix(text, "#!") {
