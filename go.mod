@@ -30,7 +30,10 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require golang.org/x/net v0.60.0
+require (
+	golang.org/x/net v0.60.0
+	golang.org/x/text v0.43.0
+)
 
 require (
 	filippo.io/hpke v0.4.0 // indirect
@@ -48,6 +51,5 @@ require (
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
-	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"time"
@@ -107,15 +108,18 @@ func watchCommand(who *user) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "watch",
 		Short: "Sync again and again, and tell of new mail",
-		Long: `watch syncs at once and then every so often, until it is stopped. For new mail it
+		Long: `watch syncs at once and then every so often, at times that vary, until it is stopped. For new mail it
 runs the command of --exec once, with the number of new messages in RESTANTE_NEW
 and nothing else about them; without --exec it prints a line.`,
 		Example: "  restante watch --passphrase-file p --exec 'notify-send \"New mail\"'",
 		Args:    cobra.NoArgs,
 	}
-	c.Flags().DurationVar(&every, "every", 5*time.Minute, "how often")
+	c.Flags().DurationVar(&every, "every", 5*time.Minute, "how often, on average")
 	c.Flags().StringVar(&command, "exec", "", "the `command` to run for new mail, by the shell")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if every <= 0 {
+			return errEvery
+		}
 		return who.with(c, func(d *desk.Desk) error { return watch(c, d, every, command) })
 	}
 	return c
@@ -138,7 +142,7 @@ func watch(c *cobra.Command, d *desk.Desk, every time.Duration, command string) 
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(every):
+		case <-time.After(every/2 + rand.N(every)): //nolint:gosec // it must not be regular, and need not be secret
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/restante/restante/cmd/restante/desk"
 	"github.com/restante/restante/cmd/restante/letter"
@@ -81,12 +82,31 @@ func replyCommand(who *user) *cobra.Command {
 // maxText bounds the text of a message, in octets.
 const maxText = 8 << 20
 
-func (w *draft) send(c *cobra.Command, d *desk.Desk, message desk.Draft) error {
-	text, err := io.ReadAll(io.LimitReader(c.InOrStdin(), maxText))
-	if err != nil {
-		return fmt.Errorf("read the text: %w", err)
+// errText is a text that is not read to its end.
+var errText = fmt.Errorf("the text is longer than %d MiB: send it as a file with --attach", maxText>>20)
+
+// readText reads what the user writes.
+func readText(c *cobra.Command) (string, error) {
+	in := c.InOrStdin()
+	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprintln(c.ErrOrStderr(), "Write your text; end it with Ctrl-D on a line of its own (Windows: Ctrl-Z and Enter).")
 	}
-	message.Text = string(text)
+	text, err := io.ReadAll(io.LimitReader(in, maxText+1))
+	if err != nil {
+		return "", fmt.Errorf("read the text: %w", err)
+	}
+	if len(text) > maxText {
+		return "", errText
+	}
+	return string(text), nil
+}
+
+func (w *draft) send(c *cobra.Command, d *desk.Desk, message desk.Draft) error {
+	text, err := readText(c)
+	if err != nil {
+		return err
+	}
+	message.Text = text
 	for _, path := range w.attach {
 		octets, err := os.ReadFile(path)
 		if err != nil {

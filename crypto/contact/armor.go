@@ -52,12 +52,37 @@ func blocks(label, text string) iter.Seq[[]byte] {
 			if again := strings.LastIndex(body, begin(label)); again >= 0 {
 				body = body[again+len(begin(label)):]
 			}
-			octets, err := base64.StdEncoding.Strict().DecodeString(strings.Map(packed, body))
+			octets, err := base64.StdEncoding.Strict().DecodeString(unpack(body))
 			if err == nil && !yield(octets) {
 				return
 			}
 			text = after
 		}
+	}
+}
+
+// unpack is the base64 in the lines of a block.
+func unpack(body string) string {
+	var out strings.Builder
+	for line := range strings.Lines(body) {
+		out.WriteString(strings.Map(packed, unquote(line)))
+	}
+	return out.String()
+}
+
+// maxInitials is the longest name that is taken for a quoted author's.
+const maxInitials = 16
+
+// unquote cuts marks of quoting off a line. Some newsreaders write the author's
+// initials in each, as in "ZW> ".
+func unquote(line string) string {
+	for {
+		initials, rest, found := strings.Cut(line, ">")
+		initials = strings.TrimLeft(initials, " \t|")
+		if !found || len(initials) > maxInitials || strings.ContainsAny(initials, " \t") {
+			return line
+		}
+		line = rest
 	}
 }
 

@@ -32,7 +32,7 @@ var rooms = map[string][]string{
 		"github.com/gofrs/flock", "golang.org/x/crypto/chacha20poly1305",
 	},
 	"cmd/restante/route":  {"gateway/remote", "golang.org/x/net/proxy"},
-	"cmd/restante/letter": {"pool/article"},
+	"cmd/restante/letter": {"pool/article", "golang.org/x/text/encoding/htmlindex"},
 	"cmd/restante/collect": {
 		"cmd/restante/letter", "cmd/restante/mailbox", "crypto/...", "gateway/nntp", "gateway/pickup", "gateway/remote",
 		"pool", "pool/article", "pool/entry",

@@ -225,7 +225,8 @@ func (d *Desk) submissions(domain string, text []byte) ([][]byte, error) {
 	return out, nil
 }
 
-// Flush posts what waits to be. It returns [ErrUnposted] where not all could be.
+// Flush posts what waits to be. It returns [ErrUnposted] where not all could be:
+// what the server refuses holds up nothing that comes after it.
 func (d *Desk) Flush(ctx context.Context) error {
 	waiting := d.Mail.Outgoing()
 	if len(waiting) == 0 {
@@ -238,21 +239,37 @@ func (d *Desk) Flush(ctx context.Context) error {
 		return errors.Join(ErrUnposted, err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	var refused error
 	for _, o := range waiting {
-		text, err := d.Mail.ToPost(o.Key)
-		if err != nil {
-			return err
-		}
-		if err := Post(conn, text); err != nil {
-			_ = conn.Close()
-			return errors.Join(ErrUnposted, err)
-		}
-		if err := d.Mail.Put(mailbox.Event{Posted: o.Key}); err != nil {
-			return err
+		err := d.post(conn, o.Key)
+		if errors.Is(err, ErrRefused) {
+			refused = errors.Join(ErrUnposted, err)
+		} else if err != nil {
+			return errors.Join(err, conn.Close())
 		}
 	}
 	_ = conn.Quit() // politeness alone
-	return nil
+	return refused
+}
+
+// post posts one thing that waits, with the time of now: a server may refuse what
+// is old, and need not know how long it waited.
+func (d *Desk) post(conn *remote.Conn, key uint64) error {
+	text, err := d.Mail.ToPost(key)
+	if err != nil {
+		return err
+	}
+	a, err := article.Parse(text)
+	if err != nil {
+		return err
+	}
+	if err := a.Set("Date", article.Date(d.Now().UTC().Truncate(time.Minute))); err != nil {
+		return err
+	}
+	if err := Post(conn, a.Text()); err != nil {
+		return errors.Join(ErrUnposted, err)
+	}
+	return d.Mail.Put(mailbox.Event{Posted: key})
 }
 
 // ErrRefused is an article that the server does not take.

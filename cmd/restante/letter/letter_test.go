@@ -89,3 +89,21 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestRead_decodesTheCharset(t *testing.T) {
+	for charset, text := range map[string]string{
+		"iso-8859-1": "gr\xfc\xdfe", "ISO-8859-15": "gr\xfc\xdfe", `"utf-8"`: "grüße", "windows-1252": "gr\xfc\xdfe", "x-nobody-knows": "grüße", "koi8-r": "\xd0\xcf\xde\xd4\xc1",
+	} {
+		a, err := article.Parse([]byte("Subject: =?iso-8859-15?Q?=A4uro?=\r\nFrom: a\r\nContent-Type: text/plain; charset=" + charset + "\r\n\r\n" + text + "\r\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "grüße\n"
+		if charset == "koi8-r" {
+			want = "почта\n"
+		}
+		if got := Read(a); got.Text != want || got.Subject != "€uro" {
+			t.Errorf("%s: %q, subject %q", charset, got.Text, got.Subject)
+		}
+	}
+}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode"
 
+	"golang.org/x/text/encoding/htmlindex"
+
 	"github.com/restante/restante/pool/article"
 )
 
@@ -42,7 +44,14 @@ func Read(a *article.Article) Content {
 // Header decodes a field's body for showing it (RFC 2047), without what could
 // play tricks on a terminal.
 func Header(value string) string {
-	decoded, err := new(mime.WordDecoder).DecodeHeader(value)
+	words := mime.WordDecoder{CharsetReader: func(charset string, r io.Reader) (io.Reader, error) {
+		encoding, err := htmlindex.Get(charset)
+		if err != nil {
+			return nil, err
+		}
+		return encoding.NewDecoder().Reader(r), nil
+	}}
+	decoded, err := words.DecodeHeader(value)
 	if err != nil {
 		decoded = value
 	}
@@ -101,7 +110,8 @@ func (r *reader) read(kind, encoding, disposition string, body []byte, depth int
 	}
 	octets := decode(encoding, body)
 	if media == "text/plain" && where != "attachment" {
-		r.texts = append(r.texts, strings.ReplaceAll(string(octets), "\r\n", "\n"))
+		text := decodeCharset(parameters["charset"], octets)
+		r.texts = append(r.texts, strings.ReplaceAll(string(text), "\r\n", "\n"))
 		return
 	}
 	name := named["filename"]
@@ -150,6 +160,24 @@ func decode(encoding string, body []byte) []byte {
 		}
 	}
 	return body
+}
+
+// decodeCharset makes UTF-8 of a text. One in a charset that is unknown, or that
+// nobody named, stays as it is.
+func decodeCharset(charset string, text []byte) []byte {
+	switch strings.ToLower(charset) {
+	case "", "utf-8", "us-ascii":
+		return text
+	}
+	encoding, err := htmlindex.Get(charset)
+	if err != nil {
+		return text
+	}
+	decoded, err := encoding.NewDecoder().Bytes(text)
+	if err != nil {
+		return text
+	}
+	return decoded
 }
 
 func chunks(octets []byte, size int) iter.Seq[[]byte] { return slices.Chunk(octets, size) }
