@@ -27,7 +27,8 @@ type Slot struct {
 	Blind *blind.Blinded // the mailbox's server-blinded ID in the batch's epoch
 }
 
-// Blinder returns a mailbox's server-blinded ID in an epoch.
+// Blinder returns a mailbox's server-blinded ID in an epoch. The second time it
+// is asked for an epoch, it should answer at once.
 type Blinder func(epoch uint64) (*blind.Blinded, error)
 
 // Begin returns an empty booking.
@@ -41,6 +42,9 @@ func (q *Queue) Begin() *Booking { return &Booking{queue: q} }
 // nobody may be told.
 func (b *Booking) Entries(n int, mailbox Blinder) ([]Slot, error) {
 	q := b.queue
+	if err := q.warm(n, mailbox); err != nil {
+		return nil, err
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	before, first := len(b.slots), q.next()
@@ -57,6 +61,21 @@ func (b *Booking) Entries(n int, mailbox Blinder) ([]Slot, error) {
 		}
 	}
 	return b.slots[before:], nil
+}
+
+// warm has a mailbox blinded for the epoch of the first batch, which takes longer
+// than all else in a booking, before anybody else must wait. It returns
+// [ErrBacklog] when that would be in vain.
+func (q *Queue) warm(n int, mailbox Blinder) error {
+	q.mu.Lock()
+	first := q.next()
+	fits := q.fits(first, n)
+	q.mu.Unlock()
+	if !fits {
+		return ErrBacklog
+	}
+	_, err := mailbox(q.shape.Calendar.EpochOf(first))
+	return err
 }
 
 // book books what a booking still lacks of n slots in one batch, as far as that

@@ -41,12 +41,13 @@ type item struct {
 // length of the data.
 const itemHeader = 1 + 8 + blind.TagSize + 4
 
-func appendItem(dst []byte, it item) []byte {
+func appendItem(dst []byte, it item) []byte { return append(appendItemHeader(dst, it), it.data...) }
+
+func appendItemHeader(dst []byte, it item) []byte {
 	dst = append(dst, it.kind)
 	dst = binary.BigEndian.AppendUint64(dst, it.batch)
 	dst = append(dst, it.tag[:]...)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(it.data)))
-	return append(dst, it.data...)
+	return binary.BigEndian.AppendUint32(dst, uint32(len(it.data)))
 }
 
 // readItems reads the items of one record, which is one deposit.
@@ -161,20 +162,16 @@ func (d *deposits) append(ctx context.Context, items []item, accepted func()) er
 	if free, err := record.Free(d.folder.dir); err == nil && free < d.reserve {
 		return pool.ErrDiskFull
 	}
-	size := 0
+	parts := make([][]byte, 0, 2*len(items))
 	for _, it := range items {
-		size += itemHeader + len(it.data)
-	}
-	payload := make([]byte, 0, size)
-	for _, it := range items {
-		payload = appendItem(payload, it)
+		parts = append(parts, appendItemHeader(make([]byte, 0, itemHeader), it), it.data)
 	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.current == nil {
 		return ErrClosed
 	}
-	if _, err := d.current.Append(ctx, payload); err != nil {
+	if _, err := d.current.Append(ctx, parts...); err != nil {
 		return err
 	}
 	accepted()
