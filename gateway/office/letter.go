@@ -63,7 +63,7 @@ func (o *Office) write(post *article.Article, l letter) (*article.Article, error
 	if err := out.SetBody(post.Body()); err != nil {
 		return nil, err
 	}
-	if len(out.Header()) > maxHeader || len(out.Text()) > o.MaxArticle {
+	if size := out.Size(); size > o.MaxArticle || size-len(out.Body())-len("\r\n") > maxHeader {
 		return nil, ErrTooLarge
 	}
 	return out, nil

@@ -139,8 +139,17 @@ func (a *Article) Header() []byte { return a.appendHeader(nil, func(Field) bool 
 
 // Text returns the whole article: header, empty line, body.
 func (a *Article) Text() []byte {
-	out := append(a.Header(), "\r\n"...)
-	return append(out, a.body...)
+	out := a.appendHeader(make([]byte, 0, a.Size()), func(Field) bool { return true })
+	return append(append(out, "\r\n"...), a.body...)
+}
+
+// Size returns how many octets Text has.
+func (a *Article) Size() int {
+	size := len("\r\n") + len(a.body)
+	for _, f := range a.fields {
+		size += len(f.name) + len(":") + len(f.raw) + len("\r\n")
+	}
+	return size
 }
 
 func (a *Article) appendHeader(dst []byte, keep func(Field) bool) []byte {
