@@ -47,15 +47,15 @@ func (o *Office) Evaluate(ctx context.Context, epoch uint64, elements [][]byte) 
 // [ErrSealed] when nothing opens, and [ErrBusy] when its turn does not come in
 // time. A mailbox that never was has no entries.
 func (o *Office) Find(ctx context.Context, sealed []byte, yield func(pool.Number, pool.MessageID)) error {
-	id, err := o.unseal(sealed)
-	if err != nil {
-		return err
-	}
-	done, err := o.turn(ctx, o.pickups)
+	done, err := o.turn(ctx, o.pickups) // before any key is used
 	if err != nil {
 		return err
 	}
 	defer done()
+	id, err := o.unseal(sealed)
+	if err != nil {
+		return err
+	}
 	type found struct {
 		number pool.Number
 		id     pool.MessageID
