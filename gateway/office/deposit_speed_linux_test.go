@@ -100,7 +100,7 @@ func newDeposits(b *testing.B, folder string, size int) *deposits {
 // round makes deposits into a new queue.
 func (d *deposits) round(b *testing.B, clients int) {
 	b.Helper()
-	dir, err := os.MkdirTemp(d.folder, "queue-")
+	dir, err := os.MkdirTemp(d.folder, "queue-") //nolint:usetesting // that one is on the disk
 	if err != nil {
 		b.Fatal(err)
 	}
