@@ -2,16 +2,20 @@ package privacy
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,19 +32,23 @@ const canary = "wisteria-kaleidoscope"
 // something: in commands that are known and unknown, good and bad logins, posts
 // of every kind of fault, articles and offers of a peer, and before and within
 // TLS; while the gateway is told to reload and started anew, at debug level.
-// Nothing of it may be in the data folder, or the log.
+// Nothing of it may be in the data folder, the log, or what the operator is shown.
 func TestCanaries_heavyUseLeavesNone(t *testing.T) {
-	g := harness.StartTLS(t, harness.Setting{Key: "[[peer]]", Value: "name = \"p\"\naddresses = [\"127.0.0.1\"]\ngroups = \"misc.*\"\npath = \"peer.example\""})
+	desk := freeAddress(t)
+	g := harness.StartTLS(t, harness.Setting{Key: "listen", Value: strconv.Quote(desk)},
+		harness.Setting{Key: "[[peer]]", Value: "name = \"p\"\naddresses = [\"127.0.0.1\"]\ngroups = \"misc.*\"\npath = \"peer.example\""})
 	passphrase := harness.Passphrase(t)
 	said, answers := 0, map[string]int{}
 	const public = "rhododendron-barometer" // the search must find it
-	g.Dial().Post("Newsgroups: misc.test\nFrom: x\nSubject: x\n\n" + public + "\n")
+	posted := g.Dial().Post("Newsgroups: misc.test\nFrom: x\nSubject: x\n\n" + public + "\n")
+	var views []place
 	for range 2 {
 		for _, secure := range []bool{false, true} {
 			said += talk(t, g, secure, passphrase, answers)
 		}
 		reload(t, g)
 		said += talk(t, g, true, passphrase, answers)
+		views = append(views, shown(t, g, desk)...)
 		g.Restart()
 	}
 	for _, code := range []string{"281", "340", "437", "439", "441", "481", "483", "500", "501"} {
@@ -53,9 +61,13 @@ func TestCanaries_heavyUseLeavesNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	views = append(views, shown(t, g, desk)...)
 	places := append(files(t, g.Data), place{"the log", logged})
 	secrets := append(secretsOf(aliceHandle+canary, passphrase), secret{"a word", []byte(canary)})
-	found := search(append(places, payloads(places)...), secrets)
+	found := append(search(append(places, payloads(places)...), secrets), searchViews(t, views, append(secrets,
+		secret{"what is public", []byte(public)}, secret{"a message-id", []byte(strings.Trim(posted, "<>"))},
+		secret{"an address", []byte("127.0.0.1")}, secret{"the peer's host", []byte("peer.example")},
+		secret{"a private group", []byte("restante.inbox")}, secret{"a group", []byte("misc.test")}))...)
 	for _, f := range found {
 		t.Error(f)
 	}
@@ -69,7 +81,62 @@ func TestCanaries_heavyUseLeavesNone(t *testing.T) {
 	if len(logged) < 1000 {
 		t.Error("the log is short: was it at debug level?")
 	}
-	t.Logf("%d canaries said; %d octets of disk and %d of log searched: %d hits", said, octets-len(logged), len(logged), len(found))
+	t.Logf("%d canaries said; %d octets of disk, %d of log and %d pages searched: %d hits", said, octets-len(logged), len(logged), len(views), len(found))
+}
+
+// shown is all that an operator is shown of a gateway: the page, its health and
+// the metrics, as they are and asked for with canaries, and what restanted status
+// prints.
+func shown(t *testing.T, g *harness.Gateway, desk string) []place {
+	t.Helper()
+	var views []place
+	for _, path := range []string{"/", "/health", "/metrics", "/metrics?x=" + canary, "/" + canary} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+desk+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("User-Agent", canary)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err := errors.Join(err, answer.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusServiceUnavailable && path != "/"+canary {
+			t.Errorf("%s: status %d", path, answer.StatusCode)
+		}
+		views = append(views, place{"what is answered at " + path, text})
+	}
+	for _, flags := range [][]string{nil, {"--json"}} {
+		out, _ := g.TryRun(append([]string{"status"}, flags...)...) // it fails where something needs the operator
+		views = append(views, place{"restanted status", []byte(out)})
+	}
+	return views
+}
+
+// searchViews searches what an operator is shown, having looked whether it is
+// that: every view but the refusals has one of the figures.
+func searchViews(t *testing.T, views []place, secrets []secret) []string {
+	t.Helper()
+	for _, v := range views {
+		if !bytes.Contains(v.octets, []byte("The newest epoch that entries are blinded for")) && !strings.HasSuffix(v.name, "/"+canary) {
+			t.Errorf("%s shows no figures: %.200s", v.name, v.octets)
+		}
+	}
+	return search(views, secrets)
+}
+
+// freeAddress is one of this machine where nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 func reload(t *testing.T, g *harness.Gateway) {
