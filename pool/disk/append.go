@@ -268,7 +268,7 @@ func (s *Store) publish(parts []*part) error {
 		return *lost
 	}
 	putMarks(&s.rows, changed)
-	if err := s.index.write(&s.rows, false); err != nil {
+	if err := s.index.stage(&s.rows); err != nil {
 		s.rowsLost.Store(&err)
 		s.doubt(err)
 		return err

@@ -244,6 +244,7 @@ func (s *Store) closeFiles() error {
 // alone calls f under the batcher's turn, with nothing on its way into the store.
 // Nobody files anything meanwhile, so what f does must be bounded.
 func (s *Store) alone(f func()) {
+	s.settle() // or what f does to the index would wait for more
 	s.batcher.Alone(func() {
 		if s.turns != nil {
 			s.turns(f)
@@ -275,6 +276,15 @@ func (s *Store) latch(err error) error {
 		s.options.Logger.Error().Err(err).Msg("a write failed: the store is read-only until it is opened again")
 	}
 	return err
+}
+
+// settle puts what is staged for the index into its database. A failure ends all
+// writing: a later checkpoint would hide what is not there.
+func (s *Store) settle() {
+	if err := s.index.settle(); err != nil {
+		s.doubt(err)
+		_ = s.latch(err)
+	}
 }
 
 // doubt notes that the index must be built anew when the store is opened next.

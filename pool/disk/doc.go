@@ -19,9 +19,13 @@
 //
 // # Durability
 //
-// An article counts once its record is synced in its segment. What goes into
-// the index is written without a sync, in one batch with a checkpoint: how far
-// into which segment it goes. Opening reads what lies behind the checkpoints.
+// An article counts once its record is synced in its segment. From then on it is
+// found, but its keys are merely staged for the index, in memory: its database
+// takes them a moment later, without a sync, some hundred articles at a time and
+// always with a checkpoint, which says how far into which segment it goes. What
+// walks over the index's keys puts those first that are staged among them. No more
+// than some 1,400 articles, or 1 MiB of keys and values, are staged before appends wait.
+// Opening reads what lies behind the checkpoints.
 // Each checkpoint carries its file's random number, so that an index of other
 // files is found out. An index that is missing, damaged, or ahead of the
 // segments is built anew from segments and history, beside the old one. From

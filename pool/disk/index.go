@@ -31,11 +31,13 @@ func hashOf(id pool.MessageID) hash {
 	return hash(sum[:])
 }
 
-// An index is the goleveldb database. It may be used from many goroutines.
+// An index is the goleveldb database, and what is on its way there. It may be
+// used from many goroutines.
 type index struct {
-	db    *leveldb.DB
-	files storage.Storage
-	count *atomic.Int64 // for tests: keys read and written
+	db      *leveldb.DB
+	files   storage.Storage
+	staging *staging
+	count   *atomic.Int64 // for tests: keys read and written
 }
 
 func (x *index) note(keys int) {
@@ -96,7 +98,7 @@ func openIndex(files record.FS, dir string, memory int) (*index, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", errDoubt, err), at.Close())
 	}
-	x := &index{db: db, files: at}
+	x := &index{db: db, files: at, staging: newStaging()}
 	version, err := db.Get([]byte("f"), nil)
 	switch {
 	case errors.Is(err, leveldb.ErrNotFound):
@@ -112,14 +114,20 @@ func openIndex(files record.FS, dir string, memory int) (*index, error) {
 
 func (x *index) close() error { return errors.Join(x.db.Close(), x.files.Close()) }
 
-// sync brings all that was written to stable storage.
+// sync brings all that was written and staged to stable storage.
 func (x *index) sync() error {
+	if err := x.settle(); err != nil {
+		return err
+	}
 	return x.db.Put([]byte("f"), []byte(indexVersion), &opt.WriteOptions{Sync: true})
 }
 
 // get returns a value, and false when there is none.
 func (x *index) get(key []byte) ([]byte, bool, error) {
 	x.note(1)
+	if value, ok := x.staging.get(key); ok {
+		return value, true, nil
+	}
 	value, err := x.db.Get(key, nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
 		return nil, false, nil
@@ -130,9 +138,19 @@ func (x *index) get(key []byte) ([]byte, bool, error) {
 	return value, true, nil
 }
 
-// write writes a batch, all or nothing, and empties it.
+// write writes a batch behind what is staged, all or nothing, and empties it.
 func (x *index) write(b *leveldb.Batch, sync bool) error {
 	defer b.Reset()
+	x.staging.turn.Lock()
+	defer x.staging.turn.Unlock()
+	if err := x.settleStaged(); err != nil {
+		return err
+	}
+	return x.put(b, sync)
+}
+
+// put writes a batch to the database. It is for who has the turn.
+func (x *index) put(b *leveldb.Batch, sync bool) error {
 	x.note(b.Len())
 	if err := x.db.Write(b, &opt.WriteOptions{Sync: sync}); err != nil {
 		return fmt.Errorf("%w: %w", errDoubt, err)
@@ -143,6 +161,11 @@ func (x *index) write(b *leveldb.Batch, sync bool) error {
 // each calls visit for each key from one up to but without another, in order,
 // until it returns an error or false.
 func (x *index) each(from, to []byte, visit func(key, value []byte) (bool, error)) error {
+	if x.staging.among(from, to) {
+		if err := x.settle(); err != nil {
+			return err
+		}
+	}
 	it := x.db.NewIterator(&util.Range{Start: from, Limit: to}, &opt.ReadOptions{DontFillCache: true})
 	defer it.Release()
 	for it.Next() {

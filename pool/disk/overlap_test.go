@@ -33,8 +33,8 @@ func (s *Store) filed(filings ...*filing) record.Stages[*filing] {
 	return b
 }
 
-// While one batch is published, the next one may be synced. It is not published
-// over the rows that the first one could not write, and is told why.
+// The index may fail while batches are on their way: once what was staged before
+// is lost, none is published over it, and each is told why.
 func TestStore_batchAfterOneThatTheIndexDidNotTake(t *testing.T) {
 	s, _, dir := faulty(t)
 	before := pooltest.Take(t, s)
@@ -47,8 +47,16 @@ func TestStore_batchAfterOneThatTheIndexDidNotTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	one.Publish()
+	if first.err != nil { // it is durable, and found
+		t.Error(first.err)
+	}
+	s.settle()
 	two.Publish()
-	for _, f := range []*filing{first, second} {
+	third := filingOf(t, "5")
+	three := s.filed(third)
+	three.Sync()
+	three.Publish()
+	for _, f := range []*filing{second, third} {
 		if !errors.Is(f.err, pool.ErrReadOnly) || !errors.Is(f.err, leveldb.ErrClosed) {
 			t.Errorf("got %v, want ErrReadOnly and the cause", f.err)
 		}

@@ -67,6 +67,7 @@ func TestOpen_readsWhatLiesBehindTheCheckpoint(t *testing.T) {
 		}
 	}
 	file(400) // nearly three segments
+	s.settle()
 	before := end()
 	older := copyTree(t, dir)
 	file(10)
@@ -74,6 +75,7 @@ func TestOpen_readsWhatLiesBehindTheCheckpoint(t *testing.T) {
 	for _, g := range s.active {
 		s.makeRoom(t.Context(), growth{g.log, 1})
 	}
+	s.settle()
 	crashed, stale := copyTree(t, dir), copyTree(t, dir)
 	mustClose(t, s)
 	removeAll(t, stale, indexDir)

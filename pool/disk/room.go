@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/record"
@@ -25,16 +26,43 @@ type growth struct {
 	octets int64
 }
 
-// Run makes room ahead in the segments that grow in small steps, until ctx ends
-// or the store is closed. Without it every sync takes a little longer, as the
-// file system has to note that the file has grown. It returns nil.
+// Run does what appends need not wait for, until ctx ends or the store is closed.
+// It makes room ahead in the segments that grow in small steps: without it every
+// sync takes a little longer, as the file system has to note that the file has
+// grown. And it puts what was filed into the index's database: without it appends
+// and scans do so, some hundred articles at a time. It returns nil.
 func (s *Store) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { s.keepSettling(ctx) })
+	s.keepMakingRoom(ctx)
+	return nil
+}
+
+func (s *Store) keepSettling(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-s.done:
-			return nil
+			return
+		case <-s.index.staging.wake:
+		}
+		if s.enter(ctx) != nil {
+			return
+		}
+		s.settle()
+		s.leave()
+	}
+}
+
+func (s *Store) keepMakingRoom(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.done:
+			return
 		case g := <-s.grown:
 			s.makeRoom(ctx, g)
 		}
