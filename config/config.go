@@ -50,6 +50,7 @@ type Gateway struct {
 	Domain string `toml:"domain"`
 	Key    string `toml:"key"`    // its signing key, as restanted keys list prints it there; "", learnt from what comes first
 	Refuse bool   `toml:"refuse"` // take nothing of it; false
+	Pardon int    `toml:"pardon"` // contradictions among its directories up to this number are forgiven; 0, none
 }
 
 // Listen is the addresses served.

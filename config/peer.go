@@ -142,6 +142,9 @@ func (c *checker) mirror(conf Config) {
 		case g.Key != "" && !strings.HasPrefix(g.Key, g.Domain+"+"):
 			c.say(key+".key", "not that gateway's signing key: copy the line that restanted keys list prints there, from the domain on")
 		}
+		if g.Pardon < 0 {
+			c.say(key+".pardon", "%d is negative: write the number that restanted gateways prints, or 0 to forgive nothing", g.Pardon)
+		}
 		seen[g.Domain] = true
 	}
 }

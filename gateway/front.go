@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/crypto/token"
 	"github.com/restante/restante/gateway/keyring"
+	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/office"
 	"github.com/restante/restante/gateway/peer"
 	"github.com/restante/restante/gateway/session"
@@ -49,6 +51,20 @@ func (f front) Submit(ctx context.Context, text []byte, from session.Mailbox) (s
 		f.fault()
 	}
 	return session.Posted{ID: id}, err
+}
+
+// away is the book of other gateways as the office sees it.
+type away struct{ *mirror.Book }
+
+var _ office.Away = away{}
+
+// Seal implements [office.Away].
+func (a away) Seal(domain string, now time.Time) (epoch uint64, key token.SealPublic, err error) {
+	epoch, key, err = a.Book.Seal(domain, now)
+	if errors.Is(err, mirror.ErrConvicted) {
+		err = fmt.Errorf("%w: %w", office.ErrConvicted, err)
+	}
+	return epoch, key, err
 }
 
 // A window is the office as those see it who fetch their mail by command.

@@ -180,7 +180,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Own: []pool.Group{office.Reply, office.Inbox, office.Sent}, Gateways: policy,
 	})
 	g.mirror = newMirroring(policy, g.store, g.peers, g.keys.Signer(), s)
-	g.office = g.newOffice(s, policy.Book)
+	g.office = g.newOffice(s, away{policy.Book})
 	if g.intake, err = intake.Open(intake.Options{
 		Domain: s.Domain, Dir: filepath.Join(s.Data, "submissions"), Keys: g.keys, Store: g.store,
 		Office: g.office, Most: s.MaxArticle, Log: s.Logger,

@@ -59,11 +59,10 @@ type mirroring struct {
 
 	witness *mirror.Witness
 
-	looked map[string]bool // states of servers whose directories were looked through; run's
-
 	mu       sync.Mutex // guards what follows
 	readings []Reading
 	repair   time.Duration
+	looked   map[string]bool // states of servers whose directories were looked through
 }
 
 func newMirroring(policy *mirror.Policy, store pool.Store, desk *peer.Desk, signer *note.Signer, s Settings) *mirroring {
@@ -79,6 +78,7 @@ func (m *mirroring) set(s Settings) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.readings, m.repair = s.Readings, s.Repair
+	clear(m.looked) // a gateway may be welcome now of which directories were refused
 }
 
 func (m *mirroring) now() ([]Reading, time.Duration) {
@@ -135,7 +135,7 @@ func (m *mirroring) keys(ctx context.Context, readings []Reading) {
 	}
 	for _, r := range readings {
 		state := pullState(m.data, r.Peer.Name+"\x00keys")
-		if !m.looked[state] {
+		if !m.hasLooked(state) {
 			if err := os.Remove(state); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				m.log.Error().Err(err).Msg("how far directories were looked for can't be forgotten")
 			}
@@ -146,8 +146,20 @@ func (m *mirroring) keys(ctx context.Context, readings []Reading) {
 			counts, err = p.Run(ctx)
 			return counts, err
 		})
-		m.looked[state] = (asked || m.looked[state]) && (counts.Taken == 0 || counts.Refused == 0)
+		m.look(state, asked, counts)
 	}
+}
+
+func (m *mirroring) hasLooked(state string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.looked[state]
+}
+
+func (m *mirroring) look(state string, asked bool, counts pull.Counts) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.looked[state] = (asked || m.looked[state]) && (counts.Taken == 0 || counts.Refused == 0)
 }
 
 // mend fetches what is lacking, from one server after the other.

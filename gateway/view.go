@@ -66,8 +66,8 @@ func (g *Gateway) conditions() []admin.Condition {
 			func(time.Time) bool { return g.Held() }),
 		when("clock_back", "The clock is behind the last batch that was released. Set it right: nothing is released until then.",
 			func(now time.Time) bool { return g.queue.Released() > g.calendar.Batch(now) }),
-		when("gateway_forked", "Another gateway has signed two directories that contradict each other: it may show its users different keys. The proof is in restante.keys; tell people.",
-			func(time.Time) bool { return len(g.mirror.policy.Book.Forks()) > 0 }),
+		when("gateway_forked", "Another gateway has signed two directories that contradict each other: it may show its users different keys. Nothing more of it is taken, and nothing sealed to it. restanted gateways says which, and how to go on with it; tell people.",
+			func(time.Time) bool { return g.mirror.policy.Book.Convicted() > 0 }),
 		{
 			Name: "feed_down", Sentence: "A peer could not be fed when it was last tried. See which in restanted status, and what the log says; it is tried again.",
 			Holds: func(ctx context.Context, _ time.Time) bool {
@@ -138,7 +138,7 @@ func (g *Gateway) figures() []admin.Figure {
 		},
 		{Name: "feeds", Help: "Servers that are fed", Read: g.fed(func(feed.Status) int { return 1 })},
 		{Name: "feeds_connected", Help: "Servers that are fed and connected", Read: g.fed(func(s feed.Status) int { return min(s.Up, 1) })},
-		gauge("gateways_forked", "Other gateways that have contradicted themselves", func() float64 { return float64(len(g.mirror.policy.Book.Forks())) }),
+		gauge("gateways_forked", "Other gateways that have contradicted themselves, and are not pardoned", func() float64 { return float64(g.mirror.policy.Book.Convicted()) }),
 		gauge("gateways_known", "Other gateways that are known", func() float64 { return float64(len(g.mirror.policy.Book.Gateways())) }),
 		{Name: "feeds_waiting", Help: "Articles that servers have still to be offered, at most", Read: g.fed(func(s feed.Status) int { return s.Waiting })},
 	}...)

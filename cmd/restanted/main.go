@@ -40,7 +40,7 @@ Start with "restanted demo", which needs nothing set up.`,
 		SilenceErrors: true,
 	}
 	root.AddCommand(demoCommand(), initCommand(), checkCommand(), serveCommand(), passphraseCommand(), cancelCommand(), exportCommand(), importCommand(), keysCommand(), statusCommand())
-	root.AddCommand(fsckCommand(), pullCommand(), verifyCommand())
+	root.AddCommand(fsckCommand(), pullCommand(), verifyCommand(), gatewaysCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

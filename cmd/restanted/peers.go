@@ -132,7 +132,7 @@ func server(address, security, authority, user, passwordFile string) (s remote.S
 func known(all []config.Gateway) ([]mirror.Known, error) {
 	var out []mirror.Known
 	for _, g := range all {
-		k := mirror.Known{Domain: g.Domain, Refuse: g.Refuse}
+		k := mirror.Known{Domain: g.Domain, Refuse: g.Refuse, Pardon: uint64(g.Pardon)}
 		if g.Key != "" {
 			var err error
 			if k.Key, err = note.ParseVerifier(g.Key); err != nil {

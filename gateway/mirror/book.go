@@ -43,6 +43,7 @@ type Known struct {
 	Domain string
 	Key    *note.Verifier // its signing key, from a trustworthy source; nil: learnt from what comes first
 	Refuse bool           // take nothing of it
+	Pardon uint64         // contradictions among its directories up to this serial number are forgiven
 }
 
 // A Book is the gateways that this one knows. Its methods may be called from
@@ -63,13 +64,6 @@ type gateway struct {
 	keys  [][]byte          // its signing keys: the one that was believed first, and those that followed from it
 	ahead map[uint64][]byte // directories whose predecessors are lacking, by serial
 	fork  *Fork
-}
-
-// A Fork is the proof that a gateway contradicts itself: two directories, both
-// signed by it.
-type Fork struct {
-	Domain string
-	A, B   []byte
 }
 
 // page is what of a gateway is on disk.
@@ -104,7 +98,7 @@ func OpenBook(path, own string, known []Known, learn bool) (*Book, error) {
 		g := &gateway{chain: chain, keys: p.Keys, ahead: make(map[uint64][]byte)}
 		g.believe()
 		if p.ForkA != nil {
-			g.fork = &Fork{domain, p.ForkA, p.ForkB}
+			g.fork = newFork(domain, p.ForkA, p.ForkB)
 		}
 		b.gateways[domain] = g
 	}
@@ -170,6 +164,7 @@ func (b *Book) held(domain string) (*gateway, error) {
 // Errors:
 //
 //   - [ErrUnknown]: nothing of that gateway is taken.
+//   - [ErrConvicted]: nothing is taken any more, since it contradicted itself.
 //   - note.ErrSignature, note.ErrMalformed: it is not the gateway's.
 //   - note.ErrOlder: it was followed by another.
 //   - note.ErrFork: it contradicts the one held. [Book.Forks] has the proof.
@@ -189,30 +184,43 @@ func (b *Book) Learn(domain string, signed []byte) (news bool, err error) {
 		}
 		return true, b.save()
 	}
-	known := g.fork != nil
-	news, err = g.extend(signed)
+	if b.convicted(domain, g) {
+		return false, ErrConvicted
+	}
+	pardon := b.pinned[domain].Pardon
+	news, err = g.extend(signed, pardon)
 	switch {
 	case errors.Is(err, note.ErrGap):
 		err = b.wait(g, signed)
-	case errors.Is(err, note.ErrFork) && !known:
+	case errors.Is(err, note.ErrFork):
 		err = errors.Join(err, b.save())
 	case err == nil:
-		g.catchUp()
+		g.catchUp(pardon)
 		err = b.save()
 	}
 	return news, err
 }
 
-// extend takes the next directory, and keeps the proof where it is one of a fork.
-func (g *gateway) extend(signed []byte) (news bool, err error) {
+// extend takes the next directory. Where it contradicts the one held, it keeps
+// the proof or, if that is pardoned, goes on from the new one.
+func (g *gateway) extend(signed []byte, pardon uint64) (news bool, err error) {
 	news, err = g.chain.Extend(signed)
-	switch {
-	case err == nil:
-		g.believe()
-	case errors.Is(err, note.ErrFork) && g.fork == nil:
-		g.fork = &Fork{g.chain.Directory().Domain, g.chain.Signed(), slices.Clone(signed)}
+	if errors.Is(err, note.ErrFork) {
+		f := newFork(g.chain.Directory().Domain, g.chain.Signed(), signed)
+		if f.serial > pardon {
+			g.fork = f
+			return false, err
+		}
+		chain, err := note.StartChain(signed, g.chain.Gateway())
+		if err != nil {
+			return false, err
+		}
+		g.chain, news = chain, true
+	} else if err != nil {
+		return false, err
 	}
-	return news, err
+	g.believe()
+	return news, nil
 }
 
 func (b *Book) begin(domain string, signed []byte) error {
@@ -255,7 +263,7 @@ func (b *Book) wait(g *gateway, signed []byte) error {
 }
 
 // catchUp follows the chain through what has waited.
-func (g *gateway) catchUp() {
+func (g *gateway) catchUp(pardon uint64) {
 	for {
 		next := g.chain.Directory().Serial + 1
 		signed, ok := g.ahead[next]
@@ -263,7 +271,7 @@ func (g *gateway) catchUp() {
 			return
 		}
 		delete(g.ahead, next)
-		if _, err := g.extend(signed); err != nil {
+		if _, err := g.extend(signed, pardon); err != nil {
 			return
 		}
 	}
@@ -293,12 +301,30 @@ func (b *Book) save() error {
 	return nil
 }
 
+// used is held, but for a gateway that is convicted: it returns [ErrConvicted].
+func (b *Book) used(domain string) (*gateway, error) {
+	g, err := b.held(domain)
+	if err == nil && b.convicted(domain, g) {
+		err = ErrConvicted
+	}
+	return g, err
+}
+
+// knows says whether a gateway is known, be it convicted.
+func (b *Book) knows(domain string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, err := b.held(domain)
+	return err == nil
+}
+
 // get returns the newest directory of a gateway and its signing key. It returns
-// [ErrUnknown] for one that is not known, or of which nothing is taken any more.
+// [ErrUnknown] for one that is not known, or of which nothing is taken any more,
+// and [ErrConvicted].
 func (b *Book) get(domain string) (*note.Directory, *note.Verifier, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g, err := b.held(domain)
+	g, err := b.used(domain)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -306,7 +332,7 @@ func (b *Book) get(domain string) (*note.Directory, *note.Verifier, error) {
 }
 
 // Seal returns the seal key that something is sealed to for a gateway now, and
-// its epoch. It returns [ErrUnknown].
+// its epoch. It returns [ErrUnknown] and [ErrConvicted].
 func (b *Book) Seal(domain string, now time.Time) (epoch uint64, key token.SealPublic, err error) {
 	d, _, err := b.get(domain)
 	if err != nil {
@@ -345,19 +371,6 @@ func (b *Book) directories(d *note.Directory) []pool.MessageID {
 	if g := b.gateways[d.Domain]; g != nil && len(g.ahead) > 0 {
 		for _, epoch := range [...]uint64{d.Epoch(), d.Epoch() + 1} {
 			out = append(out, entry.DirectoryID(d.Domain, epoch, d.Serial+1))
-		}
-	}
-	return out
-}
-
-// Forks returns the proofs that gateways contradict themselves.
-func (b *Book) Forks() []Fork {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []Fork
-	for _, domain := range slices.Sorted(maps.Keys(b.gateways)) {
-		if f := b.gateways[domain].fork; f != nil {
-			out = append(out, *f)
 		}
 	}
 	return out

@@ -16,6 +16,7 @@ import (
 // Why an article of a gateway's group is not taken. Test for them with errors.Is.
 var (
 	ErrUnknown   = errors.New("nothing is taken of that gateway")
+	ErrConvicted = errors.New("that gateway has contradicted itself")
 	ErrForm      = errors.New("not of the form that a gateway gives it")
 	ErrSignature = errors.New("the gateway's signature is missing or wrong")
 	ErrWindow    = errors.New("dated outside the time in which it may come")
@@ -84,7 +85,7 @@ func (p *Policy) Reserved(id pool.MessageID) bool {
 	if !ok {
 		return false
 	}
-	if _, _, err := p.Book.get(strings.ToLower(domain)); err != nil {
+	if !p.Book.knows(strings.ToLower(domain)) {
 		return false
 	}
 	_, err := blind.ParseTag(local)

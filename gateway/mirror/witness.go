@@ -1,13 +1,11 @@
 package mirror
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -96,34 +94,11 @@ func (w *Witness) post(ctx context.Context, id pool.MessageID, subject string, b
 	return nil
 }
 
-// proof is both directories, one behind the other, with an empty line between.
-func (f *Fork) proof() []byte {
-	return append(append(bytes.Clone(f.A), '\n'), f.B...)
-}
-
-// texts is both texts of a proof, one behind the other. A proof is named by them
-// alone: anybody can add signatures to it, and would have endless names for it.
-func texts(a, b []byte) []byte {
-	one, _, _ := bytes.Cut(a, []byte("\n\n"))
-	two, _, _ := bytes.Cut(b, []byte("\n\n"))
-	return slices.Concat(one, []byte("\n"), two, []byte("\n"))
-}
-
-// splitProof takes a proof apart.
-func splitProof(body []byte) (a, b []byte, ok bool) {
-	const head = "\n\nrestante directory v1\n"
-	at := bytes.LastIndex(body, []byte(head))
-	if at < 0 || at > maxDirectory || len(body)-at > maxDirectory {
-		return nil, nil, false
-	}
-	return body[:at+1], body[at+2:], true
-}
-
 // seen returns the newest directory of a gateway, signed, and its key.
 func (b *Book) seen(domain string) ([]byte, *note.Verifier, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g, err := b.held(domain)
+	g, err := b.used(domain)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -168,49 +143,12 @@ func (p *Policy) testimony(a *article.Article, witness string, signed []byte) er
 	return p.Book.cosign(d.Domain, signed, key)
 }
 
-// alarm checks the proof of a fork: it must convict a gateway that is known, by
-// itself. That it convicts one of which that is known already is not enough: then
-// anything could be filed beside one of its directories.
-func (p *Policy) alarm(one, two []byte) error {
-	d, err := note.PeekDirectory(one)
-	if err != nil {
-		return ErrForm
-	}
-	return p.Book.convict(d.Domain, one, two)
-}
-
-// convict takes the proof that a gateway contradicts itself. It returns
-// [ErrSignature] for one that proves nothing.
-func (b *Book) convict(domain string, one, two []byte) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	g, err := b.held(domain)
-	if err != nil {
-		return err
-	}
-	for _, key := range g.keys {
-		v, err := note.NewVerifier(domain, key)
-		if err != nil {
-			return fmt.Errorf("the book of other gateways: %w", err)
-		}
-		if !note.Contradict(one, two, v) {
-			continue
-		}
-		if g.fork != nil {
-			return nil
-		}
-		g.fork = &Fork{domain, bytes.Clone(one), bytes.Clone(two)}
-		return b.save()
-	}
-	return ErrSignature
-}
-
 // cosign adds a witness's signature to the newest directory of a gateway. On an
 // older one, or one that we have not seen, it is passed over.
 func (b *Book) cosign(domain string, signed []byte, witness *note.Verifier) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g, err := b.held(domain)
+	g, err := b.used(domain)
 	if err != nil {
 		return err
 	}

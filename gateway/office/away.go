@@ -15,7 +15,8 @@ import (
 // Away is what the office knows of other gateways.
 type Away interface {
 	// Seal returns the seal key of a gateway for now, and its epoch. It returns
-	// an error for one that is not known.
+	// [ErrConvicted] for one that has contradicted itself, and another error for
+	// one that is not known.
 	Seal(domain string, now time.Time) (epoch uint64, key token.SealPublic, err error)
 }
 
@@ -27,7 +28,9 @@ func (o *Office) sendAway(ctx context.Context, post *article.Article, answered p
 		return "", ErrForeign
 	}
 	epoch, key, err := o.Away.Seal(domain, time.Now())
-	if err != nil {
+	if errors.Is(err, ErrConvicted) {
+		return "", ErrConvicted
+	} else if err != nil {
 		return "", ErrForeign
 	}
 	id, err := o.messageID(from)
@@ -94,11 +97,17 @@ func (o *Office) submission(ctx context.Context, s *entry.Submission, message *a
 
 // relay lets a submission that somebody has sealed herself leave with the next
 // batch. Of what her newsreader wrote only the gateway's name and the payload
-// stay.
+// stay. One to a gateway that has contradicted itself is refused: who sealed it
+// may not know that yet, nor whose key she used.
 func (o *Office) relay(ctx context.Context, post *article.Article) (pool.MessageID, error) {
 	s, err := entry.ReadSubmission(post)
 	if err != nil {
 		return "", ErrSubmission
+	}
+	if o.Away != nil {
+		if _, _, err := o.Away.Seal(s.To, time.Now()); errors.Is(err, ErrConvicted) {
+			return "", ErrConvicted
+		}
 	}
 	return o.submission(ctx, s, nil, "", nil)
 }

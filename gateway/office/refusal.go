@@ -20,6 +20,7 @@ var (
 	ErrNobody      = errors.New("private, but no token")
 	ErrNotToken    = errors.New("the article replied to has no reply token")
 	ErrForeign     = errors.New("a token of another gateway")
+	ErrConvicted   = errors.New("a gateway that has contradicted itself")
 	ErrSubmission  = errors.New("no sealed submission")
 	ErrExpired     = errors.New("an expired token")
 	ErrForged      = errors.New("a token that does not open")
@@ -52,6 +53,7 @@ func sentence(err error) string {
 		{ErrNobody, "Nobody to deliver to: press followup on an article of the person you write to, or put their reply token in the To line"},
 		{ErrNotToken, "Nobody to reach: that article was posted without a login. Nothing was sent; answer one that has a reply token"},
 		{ErrForeign, "That reply token belongs to a gateway unknown here: post your reply at the server named after its @ sign"},
+		{ErrConvicted, "That person's gateway was caught showing different keys: nothing was sent. Ask its operator, or reach them elsewhere"},
 		{ErrSubmission, "Only sealed submissions go to restante.submit, made by the restante tool: to answer somebody post to restante.reply"},
 		{ErrExpired, "That reply token has expired: answer a newer article of the same person, or ask for a new card"},
 		{ErrForged, "That reply token is damaged or forged: answer the article itself instead of copying its Message-ID"},

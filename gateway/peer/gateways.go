@@ -40,6 +40,7 @@ func reasonFor(err error) error {
 		reason Reason
 	}{
 		{mirror.ErrUnknown, Gateway},
+		{mirror.ErrConvicted, Convicted},
 		{mirror.ErrForm, Form},
 		{mirror.ErrMixed, Form},
 		{mirror.ErrSignature, Unsigned},

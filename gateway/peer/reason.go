@@ -25,6 +25,7 @@ const (
 	OwnGroup                 // in a newsgroup that the gateway fills itself
 	OwnID                    // under a Message-ID of the gateway's own domain
 	Gateway                  // of a gateway of which nothing is taken
+	Convicted                // of a gateway that has contradicted itself
 	Form                     // in a gateway's group, and not of the form that a gateway gives it
 	Unsigned                 // without the signature of the gateway that it is said to be of
 	Window                   // of a batch that has not left yet, or has expired
@@ -40,7 +41,7 @@ const (
 func (r Reason) String() string {
 	return [...]string{
 		"malformed", "too_large", "duplicate", "field", "other_id", "too_new", "too_old", "looped",
-		"unwanted", "own_group", "own_id", "gateway", "form", "unsigned", "window", "forked", "reserved", "unapproved", "control", "withdrawn",
+		"unwanted", "own_group", "own_id", "gateway", "convicted", "form", "unsigned", "window", "forked", "reserved", "unapproved", "control", "withdrawn",
 	}[r]
 }
 
@@ -62,6 +63,7 @@ func (r Reason) sentence() string {
 		OwnGroup:   "It names a newsgroup that only this server fills",
 		OwnID:      "Its Message-ID is one that only this server gives",
 		Gateway:    "Nothing is taken of the gateway that it is of",
+		Convicted:  "The gateway that it is of has contradicted itself: nothing is taken of it any more",
 		Form:       "It is not of the form that a gateway gives it, or in other newsgroups too",
 		Unsigned:   "The gateway's signature is missing or wrong",
 		Window:     "It is of a batch that has not left yet, or has expired",
