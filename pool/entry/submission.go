@@ -1,6 +1,7 @@
 package entry
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -74,7 +75,8 @@ func ReadSubmission(a *article.Article) (*Submission, error) {
 }
 
 // ParseSubmission reads a submission. It returns [ErrSubmission] for anything
-// that [Submission.Article] would not make, but for Path and Xref. Whether it
+// that [Submission.Article] would not make, but for what the server adds at which
+// it was posted, and the order of fields, which some servers change. Whether it
 // opens shows only at its gateway.
 func ParseSubmission(a *article.Article) (*Submission, error) {
 	s, err := ReadSubmission(a)
@@ -84,8 +86,44 @@ func ParseSubmission(a *article.Article) (*Submission, error) {
 		return nil, ErrSubmission
 	}
 	want, err := s.article(id, date)
-	if err != nil || !alike(a, want) {
+	if err != nil || !bytes.Equal(a.Body(), want.Body()) || !injected(a, want) {
 		return nil, ErrSubmission
 	}
 	return s, nil
+}
+
+// maxAdded is how many octets servers may add to a submission's header.
+const maxAdded = 4096
+
+// injected says whether the header of a has every field of posted once, as it
+// stands there, and besides these only what a server adds to what is posted at it.
+func injected(a, posted *article.Article) bool {
+	own, added := 0, 0
+	for _, f := range a.Fields() {
+		switch {
+		case posted.Has(f.Name()):
+			own++
+			if a.Count(f.Name()) != 1 || a.Get(f.Name()) != posted.Get(f.Name()) {
+				return false
+			}
+		case addedByServers(f.Name()):
+			added += len(f.Name()) + len(f.Raw())
+		default:
+			return false
+		}
+	}
+	return own == len(posted.Fields()) && added <= maxAdded
+}
+
+// addedByServers says whether servers give a field to articles that are posted at
+// them, or that they pass on: RFC 5537, Section 3.5, and what was usual before it.
+// None of them makes a server do anything, but for the lock by which a server can
+// withdraw what it could have kept to itself as well.
+func addedByServers(name string) bool {
+	switch strings.ToLower(name) {
+	case "path", "xref", "injection-date", "injection-info", "cancel-lock", "organization", "sender", "lines", "bytes",
+		"distribution", "nntp-posting-host", "nntp-posting-date", "nntp-posting-user":
+		return true
+	}
+	return strings.HasPrefix(strings.ToLower(name), "x-")
 }

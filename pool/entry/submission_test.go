@@ -46,7 +46,12 @@ func TestSubmission_comesBack(t *testing.T) {
 		"no field":       {"Restante-To", "X-To"},
 		"a short body":   {"\r\n\r\n", "\r\n\r\nAAAA\r\n"},
 		"another From":   {"Restante <nobody", "Somebody <nobody"},
-		"a mark":         {"MIME-Version", "X-Mark: 1\r\nMIME-Version"},
+		"somebody's":     {"MIME-Version", "User-Agent: mine\r\nMIME-Version"},
+		"a command":      {"MIME-Version", "Control: cancel <1@x>\r\nMIME-Version"},
+		"another's end":  {"MIME-Version", "Supersedes: <1@x>\r\nMIME-Version"},
+		"too much":       {"MIME-Version", strings.Repeat("X-Trace: "+strings.Repeat("x", 900)+"\r\n", maxAdded/900+1) + "MIME-Version"},
+		"a field twice":  {"MIME-Version: 1.0", "MIME-Version: 1.0\r\nMIME-Version: 1.0"},
+		"a field less":   {"MIME-Version: 1.0\r\n", ""},
 		"a telling name": {"@submit.invalid>\r\nRestante", "@there.example>\r\nRestante"},
 	} {
 		changed := strings.Replace(text, change[0], change[1], 1)
@@ -56,6 +61,27 @@ func TestSubmission_comesBack(t *testing.T) {
 		if _, err := ParseSubmission(parse(t, changed)); !errors.Is(err, ErrSubmission) {
 			t.Errorf("%s: %v", why, err)
 		}
+	}
+}
+
+// As INN 2.7's nnrpd hands on what is posted at it.
+func TestSubmission_comesBackFromAServerThatAddsToIt(t *testing.T) {
+	s := &Submission{To: "gw.example", Epoch: 2945, Payload: make([]byte, envelope.PayloadSize)}
+	a, err := s.Article(time.Unix(1_800_000_000, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(a.Text()), "Restante-To: gw.example 2945\r\n", "", 1)
+	text = strings.Replace(text, "MIME-Version", "Organization: Nobody\r\nMIME-Version", 1)
+	text = strings.Replace(text, "\r\n\r\n", "\r\nInjection-Info: news.example; posting-host=\"host.example:192.0.2.1\";\r\n"+
+		"\tlogging-data=\"4914\"; mail-complaints-to=\"usenet@news.example\"\r\nCancel-Lock: sha1:QUFB\r\nX-Trace: 1\r\n"+
+		"Restante-To: gw.example 2945\r\nXref: news.example restante.submit:2\r\n\r\n", 1)
+	got, err := ParseSubmission(parse(t, "Path: news.example!.POSTED.host.example!not-for-mail\r\n"+text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(s, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
