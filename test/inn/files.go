@@ -44,9 +44,10 @@ wireformat: true
 `
 
 // atOnceConf has innd write every article to the disk at once, so that nnrpd
-// finds it.
+// finds it. Without any files kept open innd 2.7.1 dies of a segmentation fault
+// after some thousand articles.
 const atOnceConf = `icdsynccount: 1
-overcachesize: 0
+overcachesize: 16
 `
 
 // readersConf lets everybody read and post, and one account log in.

@@ -266,7 +266,14 @@ func (s *Server) serve(address, name string, args ...string) {
 		failure = process.Wait()
 		close(ended)
 	}()
-	s.t.Cleanup(func() { s.stop(process.Process, address, ended) })
+	s.t.Cleanup(func() {
+		select {
+		case <-ended: // nnrpd would go on, and spool what is posted
+			s.t.Errorf("%s ended by itself: %v", name, failure)
+		default:
+			s.stop(process.Process, address, ended)
+		}
+	})
 	for late := time.Now().Add(patience); !answers(address); {
 		select {
 		case <-ended:
