@@ -3,6 +3,7 @@ package bridge
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // A World is two gateways and two servers that mirror both. Gateways feed the
-// mirrors, and what is submitted to the Restante mirror is fed to the gateways.
+// mirrors, and what is posted at a mirror is fed to the gateways. The mirrors do not
+// know each other.
 type World struct {
 	A, B   *harness.Gateway // a.example and b.example
 	Mirror *harness.Gateway // a Restante that nobody has a mailbox at
@@ -21,26 +23,27 @@ type World struct {
 // NewWorld starts all four.
 func NewWorld(t *testing.T) *World {
 	t.Helper()
+	w := &World{A: gateway(t, "a.example", 8), B: gateway(t, "b.example", 8), Mirror: gateway(t, "mirror.example", 1)}
 	var groups []inn.Group
 	for _, name := range []string{"restante.pool", "restante.manifest", "restante.keys", "restante.submit", "restante.cards", "misc.test"} {
 		groups = append(groups, inn.Group{Name: name, Posting: 'y'})
 	}
-	w := &World{INN: inn.Start(t, groups, inn.Login{Name: "nobody", Password: "nothing"})}
-	w.A, w.B, w.Mirror = gateway(t, "a.example"), gateway(t, "b.example"), gateway(t, "mirror.example")
+	w.INN = inn.StartFeeding(t, groups, inn.Login{Name: "nobody", Password: "nothing"},
+		inn.Downstream{Name: "a.example", Address: w.A.Address}, inn.Downstream{Name: "b.example", Address: w.B.Address})
 	for _, g := range []*harness.Gateway{w.A, w.B} {
-		connect(t, g, feed("mirror.example", w.Mirror.Address), feed("inn.example", w.INN.Transit))
+		connect(t, g, feed("mirror.example", w.Mirror.Address), feed(inn.Domain, w.INN.Transit))
 	}
 	connect(t, w.Mirror, feed("a.example", w.A.Address), feed("b.example", w.B.Address))
 	return w
 }
 
-func gateway(t *testing.T, domain string) *harness.Gateway {
+func gateway(t *testing.T, domain string, batch int) *harness.Gateway {
 	t.Helper()
 	return harness.Start(t,
 		harness.Setting{Key: "domain", Value: fmt.Sprintf("%q", domain)},
 		harness.Setting{Key: "unknown", Value: `"learn"`},
 		harness.Setting{Key: "every", Value: `"1s"`},
-		harness.Setting{Key: "batch_size", Value: "8"},
+		harness.Setting{Key: "batch_size", Value: strconv.Itoa(batch)},
 	)
 }
 
@@ -70,20 +73,21 @@ func connect(t *testing.T, g *harness.Gateway, peers ...string) {
 	}
 }
 
-// Alice has a mailbox at A and takes the pool from InterNetNews. What she posts, in
-// public or sealed, goes to the mirror.
+// Alice has a mailbox at A. She reads and posts at InterNetNews.
 func (w *World) Alice(t *testing.T) *harness.User {
 	t.Helper()
 	return w.user(t, "Alice", "a.example", w.A, w.INN.Reader)
 }
 
-// Bob has a mailbox at B and takes the pool from the mirror, where he posts too.
+// Bob has a mailbox at B. He reads and posts at the mirror.
 func (w *World) Bob(t *testing.T) *harness.User {
 	t.Helper()
 	return w.user(t, "Bob", "b.example", w.B, w.Mirror.Address)
 }
 
-func (w *World) user(t *testing.T, name, domain string, g *harness.Gateway, from string) *harness.User {
+// user makes a user whose gateway blinds for her, and who has everything else from
+// one other server.
+func (w *World) user(t *testing.T, name, domain string, g *harness.Gateway, server string) *harness.User {
 	t.Helper()
 	u := harness.NewUser(t)
 	u.Set(fmt.Sprintf(`
@@ -96,11 +100,11 @@ security = "none"
 address = %q
 security = "none"
 [submit]
-address = %[5]q
+address = %[4]q
 security = "none"
 [bridge]
-address = %[5]q
+address = %[4]q
 security = "none"
-`, name, domain, g.Address, from, w.Mirror.Address))
+`, name, domain, g.Address, server))
 	return u
 }
