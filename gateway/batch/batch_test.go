@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/restante/restante/crypto/blind"
 	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/crypto/identity"
@@ -33,7 +35,7 @@ const (
 
 var shape = Shape{
 	Calendar: pool.Calendar{EpochLength: time.Hour, BatchInterval: time.Minute, Retention: 2, TokenLife: 3},
-	Size:     8, Slots: 4, Backlog: 10, Posts: 10_000,
+	Size:     8, Slots: 5, Backlog: 10, Posts: 10_000,
 }
 
 // A bench is a queue with a releaser over a store in memory.
@@ -99,7 +101,7 @@ func (b *bench) send(p person, n int) []Slot {
 	b.t.Helper()
 	booking := b.queue.Begin()
 	defer booking.Drop()
-	slots, err := booking.Entries(n, p.blinder)
+	slots, _, err := booking.Entries(n, p.blinder)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -303,21 +305,6 @@ func TestBooking_postsAreBounded(t *testing.T) {
 	})
 }
 
-func TestBooking_wasteIsForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		booking := b.queue.Begin()
-		booking.Waste(make([]byte, envelope.PayloadSize))
-		if err := booking.Deposit(t.Context(), nil, nil); err != nil {
-			t.Fatal(err)
-		}
-		b.reopen()
-		if n := b.queue.Waiting(); n != 0 {
-			t.Errorf("%d deposits wait", n)
-		}
-	})
-}
-
 func TestQueue_aPlannedBatchTakesNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -360,7 +347,7 @@ func TestRelease_anOldPlanDoesNotSwallowABatch(t *testing.T) {
 func TestDeposits_keepNothingThatHasLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		slots := b.send(somebody(), 4*3) // three batches
+		slots := b.send(somebody(), shape.mail()*3) // three batches
 		held, err := os.Open(b.queue.log.path(b.queue.log.number))
 		if err != nil {
 			t.Fatal(err)
@@ -378,7 +365,7 @@ func TestDeposits_keepNothingThatHasLeft(t *testing.T) {
 				t.Fatal(err)
 			}
 			for j, s := range slots {
-				if got, want := bytes.Contains(text, s.Tag[:]), j/4 > i; got != want {
+				if got, want := bytes.Contains(text, s.Tag[:]), j/shape.mail() > i; got != want {
 					t.Errorf("after batch %d the tag of entry %d is on the disk: %v", i, j, got)
 				}
 			}
@@ -396,7 +383,7 @@ func TestBooking_slotsOfOneMailboxSpillIntoTheNextBatch(t *testing.T) {
 		first := shape.Calendar.Batch(time.Now()) + 1
 		slots := append(b.send(p, 6), b.send(p, 3)...)
 		for i, s := range slots {
-			wantBatch, wantSlot := first+uint64(i/shape.Slots), uint16(i%shape.Slots)
+			wantBatch, wantSlot := first+uint64(i/shape.mail()), uint16(i%shape.mail())
 			if s.Batch != wantBatch || s.Tag != p.blinded.Tag(wantBatch, wantSlot) {
 				t.Errorf("entry %d is not slot %d of batch %d", i, wantSlot, wantBatch-first)
 			}
@@ -405,7 +392,7 @@ func TestBooking_slotsOfOneMailboxSpillIntoTheNextBatch(t *testing.T) {
 			nextBatch()
 			b.releaseDue()
 			for i, s := range slots {
-				if got, want := b.holds(s), i/shape.Slots <= batch; got != want {
+				if got, want := b.holds(s), i/shape.mail() <= batch; got != want {
 					t.Errorf("after batch %d entry %d is in the pool: %v", batch, i, got)
 				}
 			}
@@ -418,7 +405,7 @@ func TestBooking_droppedSlotsAreFree(t *testing.T) {
 		b := newBench(t)
 		p := somebody()
 		booking := b.queue.Begin()
-		if _, err := booking.Entries(4, p.blinder); err != nil {
+		if _, _, err := booking.Entries(4, p.blinder); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := booking.Post(1000); err != nil {
@@ -437,11 +424,10 @@ func TestBooking_droppedSlotsAreFree(t *testing.T) {
 func TestBooking_backlogIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		for range shape.Backlog {
-			b.send(somebody(), 4)
-			b.send(somebody(), 4)
+		for range shape.Backlog * shape.Size {
+			b.send(somebody(), 1)
 		}
-		if _, err := b.queue.Begin().Entries(1, somebody().blinder); !errors.Is(err, ErrBacklog) {
+		if _, _, err := b.queue.Begin().Entries(1, somebody().blinder); !errors.Is(err, ErrBacklog) {
 			t.Errorf("got %v, want ErrBacklog", err)
 		}
 		nextBatch()
@@ -450,35 +436,24 @@ func TestBooking_backlogIsBounded(t *testing.T) {
 	})
 }
 
-func TestBooking_aFullMailboxIsAnotherErrorThanAFullQueue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		p := somebody()
-		b.send(p, shape.Slots*shape.Backlog)
-		booking := b.queue.Begin()
-		defer booking.Drop()
-		if _, err := booking.Entries(1, p.blinder); !errors.Is(err, ErrMailbox) {
-			t.Errorf("its own slots are taken: got %v, want ErrMailbox", err)
-		}
-		if _, err := booking.Entries(shape.Slots*shape.Backlog, somebody().blinder); err != nil {
-			t.Errorf("another mailbox: %v", err)
-		}
-		if _, err := booking.Entries(1, p.blinder); !errors.Is(err, ErrBacklog) {
-			t.Errorf("everything is taken: got %v, want ErrBacklog", err)
-		}
-	})
-}
-
 func TestRelease_postsOutliveTheRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.post("one")
-		b.send(somebody(), 1)
+		b.send(somebody(), 6)
+		nextBatch()
+		b.releaseDue() // four of them leave with the post
+		b.post("two")
 		time.Sleep(100 * time.Hour) // down for longer than any entry lives
 		b.reopen()
+		var log bytes.Buffer
+		b.rel.Log = zerolog.New(&log)
 		b.releaseDue()
-		if got := b.count(cards); got != 1 {
-			t.Errorf("%d public posts after a long downtime, want the one accepted", got)
+		if lines := log.String(); strings.Count(lines, "\n") != 1 || !strings.Contains(lines, `"entries":2,`) {
+			t.Errorf("of two entries that are lost the log says %q", lines)
+		}
+		if got := b.count(cards); got != 2 {
+			t.Errorf("%d public posts after a long downtime, want the two accepted", got)
 		}
 		if n := b.queue.Waiting(); n != 0 {
 			t.Errorf("%d deposits wait for batches long past", n)
@@ -491,7 +466,7 @@ func TestRelease_waitsForABookingUnderWay(t *testing.T) {
 		b := newBench(t)
 		p := somebody()
 		booking := b.queue.Begin()
-		slots, err := booking.Entries(1, p.blinder)
+		slots, _, err := booking.Entries(1, p.blinder)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -653,7 +628,7 @@ func TestDeposit_afterClose(t *testing.T) {
 	b := newBench(t)
 	p := somebody()
 	booking := b.queue.Begin()
-	slots, err := booking.Entries(1, p.blinder)
+	slots, _, err := booking.Entries(1, p.blinder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -692,7 +667,7 @@ func TestDeposit_thatFailedInASyncKeepsItsSlots(t *testing.T) {
 		b.queue, b.rel.Queue = q, q
 		p := somebody()
 		booking := b.queue.Begin()
-		slots, err := booking.Entries(2, p.blinder)
+		slots, _, err := booking.Entries(2, p.blinder)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -732,7 +707,7 @@ func TestDeposit_slotsOfAFailedOneAreNotGivenToAnother(t *testing.T) {
 		b.queue = q
 		p := somebody()
 		booking := b.queue.Begin()
-		failed, err := booking.Entries(1, p.blinder)
+		failed, _, err := booking.Entries(1, p.blinder)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -741,7 +716,7 @@ func TestDeposit_slotsOfAFailedOneAreNotGivenToAnother(t *testing.T) {
 		if err := booking.Deposit(t.Context(), b.payloads(p, failed), nil); err == nil {
 			t.Fatal("the fault did not strike")
 		}
-		again, err := b.queue.Begin().Entries(1, p.blinder)
+		again, _, err := b.queue.Begin().Entries(1, p.blinder)
 		if err != nil || again[0].Tag == tag {
 			t.Errorf("the same slot was given out again, %v", err)
 		}

@@ -14,10 +14,9 @@ import (
 // or Drop, and soon: its batches wait for it.
 type Booking struct {
 	queue *Queue
-	slots []Slot   // in the order of the entries
-	post  uint64   // batch of the public post, or 0
-	size  int      // octets booked for it
-	waste [][]byte // payloads that go nowhere
+	slots []Slot // in the order of the entries
+	post  uint64 // batch of the public post, or 0
+	size  int    // octets booked for it
 }
 
 // A Slot is one place in one batch, for one entry of one mailbox.
@@ -25,93 +24,91 @@ type Slot struct {
 	Batch uint64
 	Tag   blind.Tag
 	Blind *blind.Blinded // the mailbox's server-blinded ID in the batch's epoch
+
+	use  use
+	turn uint64 // of all bookings of entries
 }
 
-// Blinder returns a mailbox's server-blinded ID in an epoch. The second time it
-// is asked for an epoch, it should answer at once.
+// A use is what becomes of the payload for a slot.
+type use byte
+
+const (
+	mail   use = iota // it leaves with the batch
+	notice            // it does, in the place of earlier notices for the same slot
+	waste             // it is written as others are, and forgotten
+)
+
+// Blinder returns a mailbox's server-blinded ID in an epoch.
 type Blinder func(epoch uint64) (*blind.Blinded, error)
 
 // Begin returns an empty booking.
 func (q *Queue) Begin() *Booking { return &Booking{queue: q} }
 
 // Entries books slots for n more entries of one mailbox, in the first batches
-// that have room: a mailbox's first entry in a batch is slot 0, its second slot
-// 1, up to the slots of the shape. When there are too few it returns
-// [ErrBacklog] if a mailbox that nothing waits for would not have got them
-// either, and [ErrMailbox] otherwise: that is a fact about the mailbox, and
-// nobody may be told.
-func (b *Booking) Entries(n int, mailbox Blinder) ([]Slot, error) {
+// that have room for them. It returns [ErrBacklog] if a mailbox that nothing
+// waits for would not have got them either; nothing is booked then.
+//
+// When it is the mailbox alone that has no room, as many slots are returned, and
+// dropped says how many contents were dropped since its last notice left, this
+// one included. The payload for the first slot must then be a notice of that;
+// it replaces one that waits. Those for the other slots are forgotten, once they
+// are written. That is a fact about the mailbox, and nobody else may be told: to
+// book and to deposit takes the same work.
+func (b *Booking) Entries(n int, mailbox Blinder) (slots []Slot, dropped int, err error) {
 	q := b.queue
-	if err := q.warm(n, mailbox); err != nil {
-		return nil, err
+	s, err := q.sight(n, mailbox)
+	if err != nil {
+		return nil, 0, err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	before, first := len(b.slots), q.next()
-	if !q.fits(first, n) {
-		return nil, ErrBacklog
+	if !q.fits(n, s.first, s.end) {
+		return nil, 0, ErrBacklog
 	}
-	for batch := first; len(b.slots) < before+n; batch++ {
-		if batch >= first+uint64(q.shape.Backlog) {
-			q.unbook(b, before)
-			return nil, ErrMailbox
+	found := q.look(s, n)
+	before := len(b.slots)
+	if len(found.free) == n {
+		for _, at := range found.free {
+			b.slots = append(b.slots, q.book(s, at, mail))
 		}
-		if err := q.book(b, batch, before+n, mailbox); err != nil {
-			return nil, err
-		}
+	} else {
+		dropped = q.drop(b, s, found.notice, n)
 	}
-	return b.slots[before:], nil
+	return b.slots[before:], dropped, nil
 }
 
-// warm has a mailbox blinded for the epoch of the first batch, which takes longer
-// than all else in a booking, before anybody else must wait. It returns
-// [ErrBacklog] when that would be in vain.
-func (q *Queue) warm(n int, mailbox Blinder) error {
-	q.mu.Lock()
-	first := q.next()
-	fits := q.fits(first, n)
-	q.mu.Unlock()
-	if !fits {
-		return ErrBacklog
+// book takes a slot of a mailbox.
+func (q *Queue) book(s *sighting, at position, use use) Slot {
+	epoch := q.shape.Calendar.EpochOf(at.batch)
+	q.turn++
+	slot := Slot{Batch: at.batch, Blind: s.blinded[epoch], Tag: s.taggers[epoch].Tag(at.batch, uint16(at.slot)), use: use, turn: q.turn}
+	if use == waste {
+		return slot
 	}
-	_, err := mailbox(q.shape.Calendar.EpochOf(first))
-	return err
+	p := q.at(at.batch)
+	if p.places[slot.Tag] == nil {
+		p.places[slot.Tag] = &place{notice: use == notice}
+		p.notices = p.notices || use == notice
+	}
+	p.unready++
+	return slot
 }
 
-// book books what a booking still lacks of n slots in one batch, as far as that
-// has room.
-func (q *Queue) book(b *Booking, batch uint64, n int, mailbox Blinder) error {
-	p := q.at(batch)
-	if len(p.booked) >= q.shape.Size {
-		return nil
+// drop books what a content takes that a mailbox has no room for: the slot of a
+// notice, and slots that are none. It returns what the notice is to say.
+func (q *Queue) drop(b *Booking, s *sighting, at position, n int) (dropped int) {
+	dropped = 1
+	if at.batch != 0 { // or the one place for it has an older one, found after a restart
+		slot := q.book(s, at, notice)
+		own := q.batches[slot.Batch].places[slot.Tag]
+		own.dropped++
+		b.slots, dropped = append(b.slots, slot), own.dropped
+		n--
 	}
-	id, err := mailbox(q.shape.Calendar.EpochOf(batch))
-	if err != nil {
-		return err
+	for range n {
+		b.slots = append(b.slots, q.book(s, position{s.end - 1, q.shape.Slots}, waste))
 	}
-	for s := 0; s < q.shape.Slots && len(b.slots) < n && len(p.booked) < q.shape.Size; s++ {
-		tag := id.Tag(batch, uint16(s))
-		if p.booked[tag] {
-			continue
-		}
-		p.booked[tag] = true
-		p.unready++
-		b.slots = append(b.slots, Slot{Batch: batch, Tag: tag, Blind: id})
-	}
-	return nil
-}
-
-// fits says whether a mailbox that nothing waits for would get n slots in the
-// batches from first on.
-func (q *Queue) fits(first uint64, n int) bool {
-	for batch := first; batch < first+uint64(q.shape.Backlog) && n > 0; batch++ {
-		taken := 0
-		if p := q.batches[batch]; p != nil {
-			taken = len(p.booked)
-		}
-		n -= min(q.shape.Slots, q.shape.Size-min(taken, q.shape.Size))
-	}
-	return n <= 0
+	return dropped
 }
 
 // Post books a place for one public post of at most size octets in the next
@@ -127,33 +124,29 @@ func (b *Booking) Post(size int) (time.Time, error) {
 	b.post, b.size = q.next(), size
 	p := q.at(b.post)
 	p.unready++
-	p.posts += size
+	p.octets += size
 	q.posts += size
 	return q.shape.Calendar.Start(b.post), nil
 }
-
-// Waste adds a payload that is written like the others and then forgotten, so
-// that a message for a full mailbox costs what one for an empty mailbox does.
-func (b *Booking) Waste(payload []byte) { b.waste = append(b.waste, payload) }
 
 // Deposit puts one payload for each booked slot, in their order, and the text of
 // the booked public post on stable storage. All of it is kept or none.
 func (b *Booking) Deposit(ctx context.Context, payloads [][]byte, post []byte) error {
 	items := make([]item, 0, len(b.slots)+1)
 	for i, s := range b.slots {
-		items = append(items, item{kind: kindEntry, batch: s.Batch, tag: s.Tag, data: payloads[i]})
+		it := item{kind: kindEntry, batch: s.Batch, tag: s.Tag, turn: s.turn, data: payloads[i]}
+		if s.use == waste {
+			it.kind = kindWaste
+		}
+		items = append(items, it)
 	}
 	if b.post != 0 {
 		items = append(items, item{kind: kindPost, batch: b.post, data: post})
 	}
-	accepted := items
-	for _, payload := range b.waste {
-		items = append(items, item{kind: kindWaste, data: payload})
-	}
 	if len(items) == 0 {
 		return nil
 	}
-	err := b.queue.log.append(ctx, items, func() { b.settle(accepted) })
+	err := b.queue.log.append(ctx, items, func() { b.settle(items) })
 	if errors.Is(err, pool.ErrReadOnly) {
 		// It may be on the disk all the same, and be found there after a
 		// restart: its slots are not given to anybody else.
@@ -168,11 +161,19 @@ func (b *Booking) settle(accepted []item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, it := range accepted {
-		p := q.batches[it.batch]
-		p.items = append(p.items, it)
+		if it.kind != kindWaste {
+			q.batches[it.batch].add(it)
+		}
 	}
 	for _, s := range b.slots {
-		q.batches[s.Batch].unready--
+		if s.use == waste {
+			continue
+		}
+		p := q.batches[s.Batch]
+		p.unready--
+		if s.use == notice && accepted == nil {
+			p.places[s.Tag].dropped--
+		}
 	}
 	if b.post != 0 {
 		q.batches[b.post].unready--
@@ -187,24 +188,17 @@ func (b *Booking) Drop() {
 	q := b.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.unbook(b, 0)
+	for _, s := range b.slots {
+		if s.use != waste {
+			q.batches[s.Batch].giveBack(s)
+		}
+	}
 	if b.post != 0 {
 		p := q.batches[b.post]
 		p.unready--
-		p.posts -= b.size
+		p.octets -= b.size
 		q.posts -= b.size
-		b.post = 0
 	}
-	q.changed.Broadcast()
-}
-
-// unbook gives back a booking's slots from the one numbered from on.
-func (q *Queue) unbook(b *Booking, from int) {
-	for _, s := range b.slots[from:] {
-		p := q.batches[s.Batch]
-		delete(p.booked, s.Tag)
-		p.unready--
-	}
-	b.slots = b.slots[:from]
+	b.slots, b.post = nil, 0
 	q.changed.Broadcast()
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,12 +35,13 @@ type item struct {
 	kind  byte
 	batch uint64
 	tag   blind.Tag // of an entry
+	turn  uint64    // of an entry: of two with one tag, the one with the higher turn leaves
 	data  []byte
 }
 
-// itemHeader is what stands before an item's data: kind, batch, tag, and the
-// length of the data.
-const itemHeader = 1 + 8 + blind.TagSize + 4
+// itemHeader is what stands before an item's data: kind, batch, tag, turn, and
+// the length of the data.
+const itemHeader = 1 + 8 + blind.TagSize + 8 + 4
 
 func appendItem(dst []byte, it item) []byte { return append(appendItemHeader(dst, it), it.data...) }
 
@@ -47,6 +49,7 @@ func appendItemHeader(dst []byte, it item) []byte {
 	dst = append(dst, it.kind)
 	dst = binary.BigEndian.AppendUint64(dst, it.batch)
 	dst = append(dst, it.tag[:]...)
+	dst = binary.BigEndian.AppendUint64(dst, it.turn)
 	return binary.BigEndian.AppendUint32(dst, uint32(len(it.data)))
 }
 
@@ -57,7 +60,10 @@ func readItems(payload []byte) ([]item, error) {
 		if len(payload) < itemHeader {
 			return nil, errItem
 		}
-		it := item{kind: payload[0], batch: binary.BigEndian.Uint64(payload[1:]), tag: blind.Tag(payload[9 : 9+blind.TagSize])}
+		it := item{
+			kind: payload[0], batch: binary.BigEndian.Uint64(payload[1:]), tag: blind.Tag(payload[9 : 9+blind.TagSize]),
+			turn: binary.BigEndian.Uint64(payload[9+blind.TagSize:]),
+		}
 		size := int(binary.BigEndian.Uint32(payload[itemHeader-4:]))
 		payload = payload[itemHeader:]
 		if size > len(payload) || it.kind < kindEntry || it.kind > kindWaste {
@@ -89,16 +95,15 @@ type deposits struct {
 	damaged int    // places in the files that could not be read
 }
 
-// openDeposits reads the log in dir and returns its items, each once. The log
-// takes none until it is rotated.
+// openDeposits reads the log in dir and returns its items, each once and in no
+// order. The log takes none until it is rotated.
 func openDeposits(f folder, reserve uint64) (*deposits, []item, error) {
 	d := &deposits{folder: f, reserve: reserve}
 	numbers, err := d.files()
 	if err != nil {
 		return nil, nil, err
 	}
-	var all []item
-	seen := make(map[[sha256.Size]byte]bool)
+	all := make(map[[sha256.Size]byte]item)
 	for _, number := range numbers {
 		items, err := d.read(number)
 		if errors.Is(err, pool.ErrCorrupt) && number < numbers[len(numbers)-1] {
@@ -108,16 +113,19 @@ func openDeposits(f folder, reserve uint64) (*deposits, []item, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, it := range items {
-			sum := sha256.Sum256(appendItem(nil, it))
-			if !seen[sum] && it.kind != kindWaste {
-				all = append(all, it)
-			}
-			seen[sum] = true
-		}
+		maps.Copy(all, items) // a file begins with the latest of all that was in earlier ones
 		d.number = number
 	}
-	return d, all, nil
+	return d, slices.Collect(maps.Values(all)), nil
+}
+
+// key is the same for items of which one alone may leave: copies of a post, and
+// entries with one tag.
+func (it item) key() [sha256.Size]byte {
+	if it.kind == kindEntry {
+		return sha256.Sum256(it.tag[:])
+	}
+	return sha256.Sum256(appendItem(nil, it))
 }
 
 // files returns the numbers of the log's files, ascending.
@@ -141,11 +149,18 @@ func (d *deposits) path(number uint64) string {
 	return filepath.Join(d.folder.dir, strconv.FormatUint(number, 10)+logSuffix)
 }
 
-func (d *deposits) read(number uint64) ([]item, error) {
-	var all []item
+// read returns the items of one file. Of those with one tag it is the one with
+// the highest turn.
+func (d *deposits) read(number uint64) (map[[sha256.Size]byte]item, error) {
+	all := make(map[[sha256.Size]byte]item)
 	log, res, err := record.Open(d.folder, d.path(number), 0, func(_ int64, payload []byte) error {
 		items, err := readItems(payload)
-		all = append(all, items...)
+		for _, it := range items {
+			key := it.key()
+			if before, ok := all[key]; it.kind != kindWaste && (!ok || before.turn <= it.turn) {
+				all[key] = it
+			}
+		}
 		return err
 	})
 	if err != nil {

@@ -13,8 +13,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/restante/restante/crypto/blind"
 	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/entry"
 	"github.com/restante/restante/pool/record/recordtest"
 )
 
@@ -25,15 +27,23 @@ type flicker struct {
 	r      *rand.Rand
 	power  *recordtest.Power
 	people []person
-	slots  []Slot   // of deposits that were accepted
-	posts  []string // the same
+	slots  []Slot            // of deposits that were accepted
+	posts  []string          // the same
+	told   map[blind.Tag]int // what accepted notices say
 	tried  int
 	lost   int
 }
 
+// cramped is a shape in which mailboxes are soon full.
+func cramped() Shape {
+	s := shape
+	s.Backlog = 2
+	return s
+}
+
 // open opens the queue as a new process does.
 func (f *flicker) open() error {
-	q, err := openQueue(f.power, f.dir, shape)
+	q, err := openQueue(f.power, f.dir, cramped())
 	if err != nil {
 		return err
 	}
@@ -51,8 +61,8 @@ func (f *flicker) deposit() error {
 	booking := f.queue.Begin()
 	defer booking.Drop()
 	p := f.people[f.r.IntN(len(f.people))]
-	slots, err := booking.Entries(1+f.r.IntN(3), p.blinder)
-	if errors.Is(err, ErrBacklog) || errors.Is(err, ErrMailbox) {
+	slots, dropped, err := booking.Entries(1+f.r.IntN(3), p.blinder)
+	if errors.Is(err, ErrBacklog) {
 		return nil
 	}
 	if err != nil {
@@ -68,10 +78,18 @@ func (f *flicker) deposit() error {
 		}
 		text = fmt.Appendf(nil, "Newsgroups: restante.cards\r\nMessage-ID: %s\r\nSubject: x\r\nFrom: x\r\nDate: Sat, 01 Jan 2000 00:00:00 +0000\r\n\r\nx\r\n", id)
 	}
-	if err := booking.Deposit(f.t.Context(), f.payloads(p, slots), text); err != nil {
+	payloads := f.payloads(p, slots)
+	if dropped > 0 {
+		payloads[0] = plain(fmt.Sprint(dropped, "."))
+	}
+	if err := booking.Deposit(f.t.Context(), payloads, text); err != nil {
 		return err
 	}
-	f.slots = append(f.slots, slots...)
+	if dropped == 0 {
+		f.slots = append(f.slots, slots...)
+	} else if slots[0].use == notice {
+		f.told[slots[0].Tag] = dropped
+	}
 	if text != nil {
 		f.posts = append(f.posts, id)
 	}
@@ -143,6 +161,12 @@ func (f *flicker) check() {
 			f.t.Errorf("an entry that was accepted for batch %d is lost", s.Batch)
 		}
 	}
+	for tag, accepted := range f.told {
+		// One more may have been on its way when the power failed.
+		if said := f.says(tag); said != accepted && said != accepted+1 {
+			f.t.Errorf("of %d that were dropped a notice says %d", accepted, said)
+		}
+	}
 	for _, id := range f.posts {
 		if _, err := f.store.ByID(f.t.Context(), pool.MessageID(id)); err != nil {
 			f.t.Errorf("a post that was accepted is lost: %v", err)
@@ -153,10 +177,27 @@ func (f *flicker) check() {
 	}
 }
 
+// says returns the number in a notice.
+func (f *flicker) says(tag blind.Tag) (n int) {
+	s, err := f.store.ByID(f.t.Context(), pool.MessageID(tag.MessageID(domain)))
+	if err != nil {
+		f.t.Errorf("a notice is lost: %v", err)
+		return 0
+	}
+	payload, err := entry.Payload(s)
+	if err == nil {
+		_, err = fmt.Sscanf(string(payload[:20]), "%d.", &n)
+	}
+	if err != nil {
+		f.t.Error(err)
+	}
+	return n
+}
+
 // The power fails, or the process dies, at any step: whatever was accepted
 // leaves, and once.
 func TestQueue_powerFails(t *testing.T) {
-	var accepted, posts, lost int
+	var accepted, notices, posts, lost int
 	const outages = 8
 	lives := 8
 	if os.Getenv("RESTANTE_FAULTS") == "full" { // as in test/fault
@@ -165,7 +206,9 @@ func TestQueue_powerFails(t *testing.T) {
 	for seed := range uint64(lives) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
-			f := &flicker{bench: b, r: rand.New(rand.NewPCG(seed, 4)), power: recordtest.NewPower(filepath.Dir(b.dir))}
+			f := &flicker{
+				bench: b, r: rand.New(rand.NewPCG(seed, 4)), power: recordtest.NewPower(filepath.Dir(b.dir)), told: make(map[blind.Tag]int),
+			}
 			_ = b.queue.Close()
 			b.queue = nil
 			for range 4 {
@@ -176,6 +219,7 @@ func TestQueue_powerFails(t *testing.T) {
 			}
 			f.check()
 			accepted += len(f.slots)
+			notices += len(f.told)
 			posts += len(f.posts)
 			lost += f.lost
 		})
@@ -183,5 +227,6 @@ func TestQueue_powerFails(t *testing.T) {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	t.Logf("%d outages: %d entries and %d posts accepted, %d unsynced changes lost, 0 promises broken", lives*outages, accepted, posts, lost)
+	t.Logf("%d outages: %d entries, %d notices and %d posts accepted, %d unsynced changes lost, 0 promises broken",
+		lives*outages, accepted, notices, posts, lost)
 }

@@ -21,7 +21,6 @@ import (
 // The errors of a [Queue].
 var (
 	ErrBacklog = errors.New("the coming batches are full")
-	ErrMailbox = errors.New("the mailbox's slots in the coming batches are full")
 	ErrClosed  = errors.New("the queue is closed")
 )
 
@@ -29,7 +28,7 @@ var (
 type Shape struct {
 	Calendar pool.Calendar
 	Size     int    // entries in every batch
-	Slots    int    // most entries of one mailbox in a batch
+	Slots    int    // most entries of one mailbox in a batch, 2 or more; the last one is for a notice
 	Backlog  int    // batches ahead that may be booked
 	Posts    int    // octets of public posts that may wait for the next batch
 	Reserve  uint64 // octets of the disk that stay free: nothing is accepted below it
@@ -48,14 +47,34 @@ type Queue struct {
 	released uint64              // last batch released
 	batches  map[uint64]*pending // those that hold or await something
 	posts    int                 // octets of public posts booked or waiting
+	turn     uint64              // of the last booking of an entry
 }
 
 // pending is what is known of a batch before its release.
 type pending struct {
-	booked  map[blind.Tag]bool // tags taken, deposited or not
-	unready int                // bookings neither deposited nor dropped
-	items   []item             // deposited
-	posts   int                // octets of its public posts
+	places  map[blind.Tag]*place // taken, deposited or not
+	notices bool                 // one of them may be a notice's
+	posts   []item               // deposited
+	octets  int                  // of public posts, booked or deposited
+	unready int                  // bookings neither deposited nor dropped
+}
+
+// taken returns how many places are; p may be nil.
+func (p *pending) taken() int {
+	if p == nil {
+		return 0
+	}
+	return len(p.places)
+}
+
+// A place is a tag that is taken, and the entry that was deposited for it.
+type place struct {
+	item item // its kind is 0 as long as there is none
+
+	// Of a notice that was booked by this process. What it says is nowhere on
+	// the disk, where it would tell a notice from mail.
+	notice  bool
+	dropped int // contents, those on their way included
 }
 
 // OpenQueue opens the queue in dir, which it makes if there is none, with every
@@ -89,37 +108,81 @@ func openQueue(files record.FS, dir string, shape Shape) (*Queue, error) {
 		batches: make(map[uint64]*pending),
 	}
 	q.changed.L = &q.mu
-	q.take(items)
+	q.recover(items)
 	if err := log.rotate(q.waiting); err != nil {
 		return nil, err
 	}
 	return q, nil
 }
 
-// take puts items read from disk where they were, but for what was released.
-func (q *Queue) take(items []item) {
+// recover puts items read from disk where they were, but for what was released.
+// Of a notice it is not known that it is one: it leaves as it is, and what is
+// dropped from now on is told in another.
+func (q *Queue) recover(items []item) {
 	for _, it := range items {
 		if it.batch <= q.released {
 			continue
 		}
 		p := q.at(it.batch)
-		p.items = append(p.items, it)
 		if it.kind == kindEntry {
-			p.booked[it.tag] = true
+			p.places[it.tag] = &place{}
+			p.notices = true
 		} else {
-			p.posts += len(it.data)
+			p.octets += len(it.data)
 			q.posts += len(it.data)
 		}
+		p.add(it)
 	}
 }
 
-// waiting returns every item that is accepted and not released.
+// add puts a deposited item into its batch. An entry for a place that has one
+// already is a notice: the later one of the two stays.
+func (p *pending) add(it item) {
+	if it.kind == kindPost {
+		p.posts = append(p.posts, it)
+		return
+	}
+	if own := p.places[it.tag]; own.item.turn <= it.turn {
+		own.item = it
+	}
+}
+
+// giveBack undoes a booking. The place of a notice stays with its mailbox as
+// long as others are told in it.
+func (p *pending) giveBack(s Slot) {
+	own := p.places[s.Tag]
+	if s.use == notice {
+		own.dropped--
+	}
+	if own.dropped == 0 {
+		delete(p.places, s.Tag)
+	}
+	p.unready--
+}
+
+// entries returns the entries deposited, in no order.
+func (p *pending) entries() []item {
+	var items []item
+	for _, own := range p.places {
+		if own.item.kind != 0 {
+			items = append(items, own.item)
+		}
+	}
+	return items
+}
+
+// waiting returns every item that is accepted and not released. The order in
+// which entries came is left out of it.
 func (q *Queue) waiting() []item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var items []item
 	for _, p := range q.batches {
-		items = append(items, p.items...)
+		for _, it := range p.entries() {
+			it.turn = 0
+			items = append(items, it)
+		}
+		items = append(items, p.posts...)
 	}
 	return items
 }
@@ -143,7 +206,7 @@ func (q *Queue) next() uint64 {
 func (q *Queue) at(batch uint64) *pending {
 	p := q.batches[batch]
 	if p == nil {
-		p = &pending{booked: make(map[blind.Tag]bool)}
+		p = &pending{places: make(map[blind.Tag]*place)}
 		q.batches[batch] = p
 	}
 	return p
@@ -173,25 +236,31 @@ func (q *Queue) collect(batch uint64) []item {
 		for p.unready > 0 {
 			q.changed.Wait()
 		}
-		for _, it := range p.items {
-			if b == batch || it.kind == kindPost {
-				items = append(items, it)
-			}
+		items = append(items, p.posts...)
+		if b == batch {
+			items = append(items, p.entries()...)
 		}
 	}
 	return items
 }
 
-// settle forgets a batch that is in the store, and those before it.
-func (q *Queue) settle(batch uint64) {
+// settle forgets a batch that is in the store, and those before it. It returns
+// how many entries waited for these, and are lost: nobody could fetch them any
+// more when they came to be released.
+func (q *Queue) settle(batch uint64) (lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.released = max(q.released, batch)
 	q.open = max(q.open, batch+1)
 	for b, p := range q.batches {
-		if b <= batch {
-			q.posts -= p.posts
-			delete(q.batches, b)
+		if b > batch {
+			continue
 		}
+		if b < batch {
+			lost += len(p.entries())
+		}
+		q.posts -= p.octets
+		delete(q.batches, b)
 	}
+	return lost
 }

@@ -89,7 +89,9 @@ func (r *Releaser) finish(ctx context.Context) error {
 	if err := r.Queue.folder.discard(); err != nil {
 		return err
 	}
-	r.Queue.settle(p.batch)
+	if lost := r.Queue.settle(p.batch); lost > 0 {
+		r.Log.Warn().Int("entries", lost).Msg("private mail is lost: it waited, with the gateway down, for longer than entries are kept")
+	}
 	return r.Queue.log.rotate(r.Queue.waiting)
 }
 

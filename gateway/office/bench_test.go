@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/restante/restante/crypto/identity"
+	"github.com/restante/restante/crypto/token"
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/keyring"
 	"github.com/restante/restante/pool"
@@ -130,6 +132,17 @@ func (b *bench) refused(from *Mailbox, text string, cause error) string {
 func (b *bench) card(handle, passphrase string) pool.MessageID {
 	b.t.Helper()
 	return b.submit(b.login(handle, passphrase), "Newsgroups: restante.cards\nFrom: x@home.example\nSubject: card\n\nWrite to me.\n")
+}
+
+// stranger returns a token of a mailbox that nothing else was sent to.
+func (b *bench) stranger() pool.MessageID {
+	b.t.Helper()
+	epoch, seal := b.keys.Mint()
+	t, err := token.Mint(seal, domain, epoch, identity.NewSeed().Mailbox(0))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return pool.MessageID(t.MessageID(domain))
 }
 
 func reply(to pool.MessageID, body string) string {

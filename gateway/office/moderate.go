@@ -62,10 +62,10 @@ func (o *Office) forward(ctx context.Context, post *article.Article, groups []po
 	}
 	d := o.deposit()
 	defer d.booking.Drop()
-	if err := d.seal(envelope.KindMessage, message.Text(), to); err != nil {
+	if err := d.receipt(message, names, from); err != nil { // first, as in deliver
 		return "", err
 	}
-	if err := d.receipt(message, names, from); err != nil {
+	if err := d.seal(envelope.KindMessage, message.Text(), to); err != nil {
 		return "", err
 	}
 	return id, d.booking.Deposit(ctx, d.payloads, nil)

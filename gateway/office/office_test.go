@@ -80,14 +80,14 @@ func TestSubmit_longMessageComesWhole(t *testing.T) {
 		body := strings.Repeat(line, (1<<20)/len(line)+200)
 		b.submit(nil, reply(to, body))
 		alice := b.login("alice", alicePass)
-		for i := range 12 {
+		for i := range 20 {
 			b.turn(1)
 			inbox := b.folder(alice, Inbox)
 			if len(inbox) == 0 {
 				continue
 			}
-			if i < 8 {
-				t.Errorf("more than eight fragments came in a batch")
+			if i < 16 { // 65 fragments and a receipt
+				t.Errorf("more than four fragments came in a batch of eight")
 			}
 			if want := crlf(body + "\n"); !bytes.Equal(inbox[0].Body(), want) {
 				t.Errorf("%d octets came of %d", len(inbox[0].Body()), len(want))
@@ -322,7 +322,7 @@ func TestSubmit_destinationInItsOtherPlaces(t *testing.T) {
 		} {
 			b.submit(nil, fmt.Sprintf("%s\nSubject: =?UTF-8?Q?caf=C3=A9?= caf\xe9 café\n\nnumber %d\n", header, i))
 		}
-		b.turn(1)
+		b.turn(2)
 		inbox := b.folder(b.login("alice", alicePass), Inbox)
 		if len(inbox) != 7 {
 			t.Errorf("%d of 7 came", len(inbox))
@@ -375,10 +375,10 @@ func TestReceipt_holdsWhatFits(t *testing.T) {
 		b := newBench(t)
 		to := b.card("alice", alicePass)
 		bob := b.login("bob", bobPass)
-		b.submit(bob, reply(to, "short"))
-		b.submit(bob, reply(to, strings.Repeat("a line of a long letter\n", 4000)))
-		b.submit(bob, reply(to, strings.Repeat("one endless line ", 4000)))
-		b.turn(4)
+		for _, body := range []string{"short", strings.Repeat("a line of a long letter\n", 4000), strings.Repeat("one endless line ", 4000)} {
+			b.submit(bob, reply(to, body))
+			b.turn(1)
+		}
 		sent := b.folder(bob, Sent)
 		if len(sent) != 3 {
 			t.Fatalf("%d receipts, want 3", len(sent))
@@ -446,15 +446,20 @@ func TestLogin_weakPassphraseIsToldHowToDoBetter(t *testing.T) {
 func TestSubmit_fullQueueIsToldAndKeepsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		to := b.card("alice", alicePass)
-		for {
-			_, err := b.Submit(t.Context(), crlf(reply(to, strings.Repeat("0123456789abcde\n", 1<<16))), nil)
+		bob := b.login("bob", bobPass)
+		for range 100 {
+			to, before := b.stranger(), b.Queue.Waiting()
+			_, err := b.Submit(t.Context(), crlf(reply(to, strings.Repeat("0123456789abcde\n", 1<<16))), bob)
 			if errors.Is(err, batch.ErrBacklog) {
+				if after := b.Queue.Waiting(); after != before {
+					t.Errorf("%d deposits wait, and %d did before", after, before)
+				}
 				return
 			} else if err != nil {
 				t.Fatal(err)
 			}
 		}
+		t.Error("the queue takes a hundred times a hundred batches")
 	})
 }
 

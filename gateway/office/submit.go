@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/restante/restante/crypto/blind"
 	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/crypto/token"
@@ -96,10 +95,12 @@ func (o *Office) deliver(ctx context.Context, post *article.Article, from *Mailb
 	}
 	d := o.deposit()
 	defer d.booking.Drop()
-	if err := d.seal(envelope.KindMessage, message.Text(), to); err != nil {
+	// The receipt first: whether there is room for it must not follow from where
+	// the message goes.
+	if err := d.receipt(message, string(destination), from); err != nil {
 		return "", err
 	}
-	if err := d.receipt(message, string(destination), from); err != nil {
+	if err := d.seal(envelope.KindMessage, message.Text(), to); err != nil {
 		return "", err
 	}
 	return id, d.booking.Deposit(ctx, d.payloads, nil)
@@ -291,7 +292,10 @@ type deposit struct {
 
 func (o *Office) deposit() *deposit { return &deposit{office: o, booking: o.Queue.Begin()} }
 
-// seal books the entries that a content takes, and seals it for a mailbox.
+// seal books the entries that a content takes, and seals it for a mailbox. For
+// one that has no room left it does the same work, but seals a notice for the
+// owner and nothing that is kept else: neither the answer nor its time may tell
+// how full a mailbox is.
 func (d *deposit) seal(kind envelope.Kind, content []byte, to recipient) error {
 	fragments, err := envelope.Split(kind, content)
 	if d.handle != nil && err == nil {
@@ -300,11 +304,16 @@ func (d *deposit) seal(kind envelope.Kind, content []byte, to recipient) error {
 	if err != nil {
 		return ErrTooLarge
 	}
-	slots, err := d.booking.Entries(len(fragments), d.office.blinder(to.id))
-	if errors.Is(err, batch.ErrMailbox) {
-		return d.waste(fragments, to)
-	} else if err != nil {
+	slots, dropped, err := d.booking.Entries(len(fragments), d.office.blinder(to.id))
+	if err != nil {
 		return err
+	}
+	notice, err := d.office.notice(dropped)
+	if err != nil {
+		return err
+	}
+	if dropped > 0 {
+		fragments[0] = notice
 	}
 	for i, slot := range slots {
 		payload, err := envelope.Seal(to.key, slot.Blind, slot.Tag.MessageID(d.office.Domain), fragments[i])
@@ -312,20 +321,6 @@ func (d *deposit) seal(kind envelope.Kind, content []byte, to recipient) error {
 			return err
 		}
 		d.payloads = append(d.payloads, payload)
-	}
-	return nil
-}
-
-// waste does with a message for a full mailbox all that is done with others, but
-// keep it: neither the answer nor its time may tell how full a mailbox is.
-func (d *deposit) waste(fragments []envelope.Fragment, to recipient) error {
-	for _, f := range fragments {
-		name := blind.RandomTag().MessageID(d.office.Domain)
-		payload, err := envelope.Seal(to.key, blind.RandomBlinded(), name, f)
-		if err != nil {
-			return err
-		}
-		d.booking.Waste(payload)
 	}
 	return nil
 }

@@ -94,34 +94,36 @@ func (r *releases) measure(t *testing.T, tries int, flawed bool) (first []float6
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	r.full, r.last = nil, nil
-	box, secret := identity.NewSeed().Mailbox(0), blind.RandomBlinded()
+	box := identity.NewSeed().Mailbox(0)
 	for i := range tries {
 		if i%500 == 0 {
 			r.freshStore(t)
 		}
 		booking := r.queue.Begin()
-		slots, err := booking.Entries(batchSize, func(uint64) (*blind.Blinded, error) { return secret, nil })
-		if err != nil {
-			t.Fatal(err)
+		var slots []batch.Slot
+		var payloads [][]byte
+		for range batchSize { // one entry for each of as many mailboxes fills a batch
+			secret := blind.RandomBlinded()
+			got, _, err := booking.Entries(1, func(uint64) (*blind.Blinded, error) { return secret, nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			slots = append(slots, got...)
+			payloads = append(payloads, seal(t, box, secret, got[0].Tag.MessageID(domain)))
 		}
 		number := slots[0].Batch
-		var payloads [][]byte
-		for _, slot := range slots {
-			payloads = append(payloads, seal(t, box, secret, slot.Tag.MessageID(domain)))
-		}
 		full := rand.IntN(2) == 0
 		if full {
-			err = booking.Deposit(t.Context(), payloads, nil)
+			if err := booking.Deposit(t.Context(), payloads, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 		booking.Drop()
-		if err != nil {
-			t.Fatal(err)
-		}
 		r.store.first = 0
 		start := spent()
 		if flawed && !full {
 			for _, slot := range slots {
-				seal(t, box, secret, slot.Tag.MessageID(domain))
+				seal(t, box, slot.Blind, slot.Tag.MessageID(domain))
 			}
 		}
 		if err := r.releaser.Release(t.Context(), number); err != nil {
