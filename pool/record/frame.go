@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"io"
 
 	"github.com/restante/restante/pool"
 )
@@ -99,82 +98,10 @@ func (s salt) payloadSize(offset int64, head []byte) (size int, ok bool) {
 	return int(n), binary.BigEndian.Uint32(head[8:]) == s.headSum(offset, int(n))
 }
 
-// payload returns the payload of a whole record at offset, or false when it is
-// damaged.
-func (s salt) payload(offset int64, whole []byte) ([]byte, bool) {
-	payload := whole[Overhead:]
-	_, sum := s.sums(offset, payload)
-	return payload, binary.BigEndian.Uint32(whole[12:]) == sum
-}
-
-// A Reader reads the records of one file. It may be used from many goroutines.
-type Reader struct {
-	r    io.ReaderAt
-	salt salt
-}
-
-// NewReader reads the file's header. It returns [pool.ErrCorrupt] when neither
-// copy of it is whole.
-func NewReader(r io.ReaderAt) (*Reader, error) {
-	header := make([]byte, HeaderSize)
-	if n, err := r.ReadAt(header, 0); err != nil && (err != io.EOF || n < HeaderSize) {
-		if err == io.EOF {
-			return nil, fmt.Errorf("record file's header: %w", pool.ErrCorrupt)
-		}
-		return nil, err
-	}
-	s, err := parseHeader(header)
-	if err != nil {
-		return nil, err
-	}
-	return &Reader{r: r, salt: s}, nil
-}
-
-// Salt returns the file's random number: what knows the file's inside by heart
-// can tell by it whether it is still the same file.
-func (r *Reader) Salt() uint32 { return uint32(r.salt) }
-
-// Frame returns the octets of a record with that payload at offset, for whoever
-// mends a file.
-func (r *Reader) Frame(offset int64, payload []byte) []byte {
-	return r.salt.appendRecord(nil, offset, payload)
-}
-
-// Size returns the size of the payload of the record at offset. It returns
-// [pool.ErrCorrupt] when no record begins there.
-func (r *Reader) Size(offset int64) (int, error) {
-	head := make([]byte, Overhead)
-	if n, err := r.r.ReadAt(head, offset); n < len(head) && err != nil && err != io.EOF {
-		return 0, err
-	}
-	size, ok := r.salt.payloadSize(offset, head)
-	if !ok {
-		return 0, pool.ErrCorrupt
-	}
-	return size, nil
-}
-
-// Read returns the payload of the record at offset, having checked it. size is
-// the payload's size. It returns [pool.ErrCorrupt] when what stands there is
-// not that record, whole.
-func (r *Reader) Read(offset int64, size int) ([]byte, error) {
-	if offset < HeaderSize || size <= 0 || size > MaxPayload {
-		return nil, pool.ErrCorrupt
-	}
-	buf := make([]byte, Overhead+size)
-	n, err := r.r.ReadAt(buf, offset)
-	if n < len(buf) {
-		if err == nil || err == io.EOF {
-			err = pool.ErrCorrupt
-		}
-		return nil, err
-	}
-	if got, ok := r.salt.payloadSize(offset, buf); !ok || got != size {
-		return nil, pool.ErrCorrupt
-	}
-	payload, ok := r.salt.payload(offset, buf)
-	if !ok {
-		return nil, pool.ErrCorrupt
-	}
-	return payload, nil
+// payloadOf returns the payload of a whole record, or false when it is damaged.
+// payloadSize has checked its head.
+func payloadOf(whole []byte) ([]byte, bool) {
+	head, octets := whole[:Overhead], whole[Overhead:]
+	sum := crc32.Update(binary.BigEndian.Uint32(head[8:]), castagnoli(), octets)
+	return octets, binary.BigEndian.Uint32(head[12:]) == sum
 }

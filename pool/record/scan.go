@@ -125,7 +125,7 @@ func (s *scanner) record(offset int64) ([]byte, error) {
 	if len(whole) < Overhead+size {
 		return nil, pool.ErrCorrupt
 	}
-	payload, ok := s.r.salt.payload(offset, whole)
+	payload, ok := payloadOf(whole)
 	if !ok {
 		return nil, pool.ErrCorrupt
 	}
