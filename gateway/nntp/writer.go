@@ -83,6 +83,40 @@ func spaced(p []byte) []byte {
 // Wire writes lines of a block that are in wire form already.
 func (w *Writer) Wire(lines []byte) { w.add(lines) }
 
+// Write is [Writer.Wire] as an io.Writer.
+func (w *Writer) Write(lines []byte) (int, error) {
+	w.add(lines)
+	return len(lines), w.err
+}
+
+// ReadFrom writes lines that are in wire form already, up to the end of r. A
+// destination that is an io.ReaderFrom, as a TCP connection is, takes them
+// itself, so that a file's octets need not come through this process.
+func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
+	w.hold()
+	if dst, ok := w.dst.(io.ReaderFrom); ok {
+		w.send()
+		if w.err == nil {
+			n, w.err = dst.ReadFrom(r)
+		}
+		return n, w.err
+	}
+	for w.err == nil {
+		got, err := r.Read(w.buf[w.used:])
+		n, w.used = n+int64(got), w.used+got
+		if w.used == bufferSize {
+			w.send()
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, w.err
+}
+
 // Text writes lines of a block that are not dot-stuffed yet, each ended by
 // CRLF. It goes line by line, so that no text makes it slow.
 func (w *Writer) Text(lines []byte) {
@@ -97,17 +131,26 @@ func (w *Writer) Text(lines []byte) {
 // End writes the terminating line of a block.
 func (w *Writer) End() { w.add([]byte(".\r\n")) }
 
-// add gathers p, and sends what there is whenever the buffer is full.
+// add gathers p, and sends what there is whenever the buffer is full. What would
+// fill an empty one is sent from where it is.
 func (w *Writer) add(p []byte) {
 	for len(p) > 0 && w.err == nil {
-		if w.buf == nil {
-			w.buf = w.buffers.take()
+		w.hold()
+		if w.used == 0 && len(p) >= bufferSize {
+			_, w.err = w.dst.Write(p)
+			return
 		}
 		n := copy(w.buf[w.used:], p)
 		w.used, p = w.used+n, p[n:]
 		if w.used == bufferSize {
 			w.send()
 		}
+	}
+}
+
+func (w *Writer) hold() {
+	if w.buf == nil {
+		w.buf = w.buffers.take()
 	}
 }
 

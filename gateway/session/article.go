@@ -15,41 +15,34 @@ func articleReply(code nntp.Code, n pool.Number, id string) nntp.Reply {
 }
 
 func (s *session) article(ctx context.Context, req request) (response, error) {
-	return s.send(ctx, req, nntp.CodeArticle, func(stored *pool.Stored) []byte {
-		return stored.Wire[:len(stored.Wire)-len(".\r\n")]
-	})
+	return s.send(ctx, req, nntp.CodeArticle, pool.Whole)
 }
 
 func (s *session) head(ctx context.Context, req request) (response, error) {
-	return s.send(ctx, req, nntp.CodeHead, (*pool.Stored).Head)
+	return s.send(ctx, req, nntp.CodeHead, pool.HeadPart)
 }
 
 func (s *session) body(ctx context.Context, req request) (response, error) {
-	return s.send(ctx, req, nntp.CodeBody, (*pool.Stored).Body)
+	return s.send(ctx, req, nntp.CodeBody, pool.BodyPart)
 }
 
 // send answers with a part of an article. An article asked for by its number
 // becomes the current one.
-func (s *session) send(ctx context.Context, req request, code nntp.Code, part func(*pool.Stored) []byte) (response, error) {
+func (s *session) send(ctx context.Context, req request, code nntp.Code, part pool.Part) (response, error) {
 	t, err := s.single(req.args)
 	if err != nil {
 		return response{}, err
 	}
-	var stored *pool.Stored
-	if t.id != "" {
-		stored, err = s.byID(ctx, t.id)
-	} else {
-		stored, err = s.byNumber(ctx, t.numbers.From, t.missing)
-	}
+	loan, err := s.borrow(ctx, t)
 	if err != nil {
 		return response{}, err
 	}
 	s.visit(t)
 	return response{
-		Reply: articleReply(code, t.numbers.From, string(stored.ID)),
+		Reply: articleReply(code, t.numbers.From, string(loan.ID())),
 		body: func(w *nntp.Writer) error {
-			w.Wire(part(stored))
-			return w.Err()
+			defer loan.Return()
+			return loan.WritePart(w, part)
 		},
 	}, nil
 }
@@ -68,9 +61,11 @@ func (s *session) stat(ctx context.Context, req request) (response, error) {
 		return response{}, err
 	}
 	if t.id != "" {
-		if _, err := s.byID(ctx, t.id); err != nil {
+		loan, err := s.borrow(ctx, t)
+		if err != nil {
 			return response{}, err
 		}
+		loan.Return()
 		return response{Reply: articleReply(nntp.CodeStat, 0, string(t.id))}, nil
 	}
 	found, err := firstIn(ctx, s.reader, s.group, t.numbers)

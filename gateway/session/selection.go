@@ -137,30 +137,38 @@ func clamp(r nntp.Range) pool.Range {
 	return pool.Range{From: pool.Number(r.First), To: pool.Number(min(r.Last, uint64(pool.MaxNumber)))}
 }
 
-// byID finds an article by its message-id, in the selected group's home first.
-// What is in a mailbox is found in its own session only.
+// borrow finds the article that a target names.
+func (s *session) borrow(ctx context.Context, t target) (pool.Loan, error) {
+	if t.id != "" {
+		return within(s, func(r pool.Reader) (pool.Loan, error) { return pool.LendByID(ctx, r, t.id) })
+	}
+	loan, err := pool.LendByNumber(ctx, s.reader, s.group, t.numbers.From)
+	if errors.Is(err, pool.ErrNotFound) {
+		err = t.missing
+	}
+	return loan, err
+}
+
+// byID reads an article by its message-id.
 func (s *session) byID(ctx context.Context, id pool.MessageID) (*pool.Stored, error) {
+	return within(s, func(r pool.Reader) (*pool.Stored, error) { return r.ByID(ctx, id) })
+}
+
+// within finds an article by its message-id, in the selected group's home first.
+// What is in a mailbox is found in its own session only.
+func within[T any](s *session, find func(pool.Reader) (T, error)) (T, error) {
 	first, second := s.opts.Store, pool.Reader(s.mailbox)
 	if s.mailbox == nil {
-		return first.ByID(ctx, id)
+		return find(first)
 	}
 	if s.reader == second {
 		first, second = second, first
 	}
-	stored, err := first.ByID(ctx, id)
+	found, err := find(first)
 	if errors.Is(err, pool.ErrNotFound) {
-		return second.ByID(ctx, id)
+		return find(second)
 	}
-	return stored, err
-}
-
-// byNumber reads an article of the selected group.
-func (s *session) byNumber(ctx context.Context, n pool.Number, missing error) (*pool.Stored, error) {
-	stored, err := s.reader.ByNumber(ctx, s.group, n)
-	if errors.Is(err, pool.ErrNotFound) {
-		return nil, missing
-	}
-	return stored, err
+	return found, err
 }
 
 // appendNumber appends an article number in digits.

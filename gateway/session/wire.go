@@ -2,9 +2,11 @@ package session
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -163,23 +165,56 @@ func (w *wire) Read(p []byte) (int, error) {
 // Write writes all of p. It returns [ErrSlow] when the client takes it too
 // slowly.
 func (w *wire) Write(p []byte) (int, error) {
+	written := 0
+	err := w.push(func() (int, error) {
+		n, err := w.Conn.Write(p[written:])
+		written += n
+		return n, err
+	})
+	return written, err
+}
+
+// ReadFrom is Write for all that r gives. Of a section of a file the connection
+// may send the octets itself, as one of TCP does by sendfile(2).
+func (w *wire) ReadFrom(r io.Reader) (int64, error) {
+	conn, direct := w.Conn.(io.ReaderFrom)
+	section, ok := r.(*io.LimitedReader)
+	if ok {
+		_, ok = section.R.(syscall.Conn)
+	}
+	if !direct || !ok {
+		return io.Copy(struct{ io.Writer }{w}, r)
+	}
+	size := section.N
+	written := int64(0)
+	err := w.push(func() (int, error) {
+		n, err := conn.ReadFrom(section)
+		written += n
+		if written < size-section.N { // it was read, and is lost
+			return int(n), ErrSlow
+		}
+		return int(n), err
+	})
+	return written, err
+}
+
+// push calls write, which is to write what is left, until that is done.
+func (w *wire) push(write func() (int, error)) error {
 	w.mu.Lock()
 	w.out.window, w.out.rate = w.window, w.rate
 	w.mu.Unlock()
-	written := 0
 	for {
 		start := time.Now()
 		if err := w.SetWriteDeadline(start.Add(w.out.left())); err != nil {
-			return written, err
+			return err
 		}
-		n, err := w.Conn.Write(p[written:])
-		written += n
+		n, err := write()
 		w.out.moved(n, time.Since(start))
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return written, err
+			return err
 		}
 		if w.out.left() <= 0 {
-			return written, ErrSlow
+			return ErrSlow
 		}
 	}
 }

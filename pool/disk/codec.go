@@ -2,6 +2,7 @@ package disk
 
 import (
 	"encoding/binary"
+	"iter"
 	"time"
 
 	"github.com/restante/restante/pool"
@@ -55,34 +56,77 @@ func parseRecord(payload []byte) (*pool.Stored, error) {
 // parseAny reads the record of an article or of a withdrawal, which has neither
 // Overview nor Wire.
 func parseAny(payload []byte) (a *pool.Stored, withdrawn bool, err error) {
-	if len(payload) < fixedPart || payload[0] != payloadVersion || payload[1] > flagsMoved {
-		return nil, false, pool.ErrCorrupt
+	v, err := parseView(payload, len(payload))
+	if err != nil {
+		return nil, v.withdrawn, err
 	}
-	withdrawn = payload[1] == flagsWithdrawn
 	a = &pool.Stored{
-		Epoch: binary.BigEndian.Uint64(payload[2:]),
-		Arrived: time.Unix(int64(binary.BigEndian.Uint64(payload[10:])),
-			int64(binary.BigEndian.Uint32(payload[18:]))).UTC(),
+		ID: pool.MessageID(v.id), Epoch: v.epoch, Arrived: v.arrived,
+		Overview: v.overview, Wire: v.wire, HeadSize: v.headSize,
 	}
+	for name, n := range v.locations() {
+		a.Locations = append(a.Locations, pool.Location{Group: pool.Group(name), Number: n})
+	}
+	return a, v.withdrawn, nil
+}
+
+// A view is a record taken apart. It shares memory with its payload.
+type view struct {
+	withdrawn bool
+	epoch     uint64
+	arrived   time.Time
+	places    []byte // as they are in the record
+	id        []byte
+	overview  []byte
+	headSize  int
+	wire      []byte // as much of it as there is
+	wireSize  int
+}
+
+// parseView reads the first octets of a payload that has size octets in all. It
+// returns [pool.ErrCorrupt] for another form, and where more is missing than a
+// part of the wire form.
+func parseView(payload []byte, size int) (v view, err error) {
+	if len(payload) < fixedPart || payload[0] != payloadVersion || payload[1] > flagsMoved {
+		return v, pool.ErrCorrupt
+	}
+	v.withdrawn = payload[1] == flagsWithdrawn
+	v.epoch = binary.BigEndian.Uint64(payload[2:])
+	v.arrived = time.Unix(int64(binary.BigEndian.Uint64(payload[10:])), int64(binary.BigEndian.Uint32(payload[18:]))).UTC()
 	c := cursor{rest: payload[fixedPart:]}
-	for range c.count() {
-		a.Locations = append(a.Locations, pool.Location{Group: pool.Group(c.bytes()), Number: c.number()})
+	n := c.count()
+	v.places = c.rest
+	for range n {
+		c.bytes()
+		c.number()
 	}
-	a.ID = pool.MessageID(c.bytes())
-	if withdrawn {
+	v.places = v.places[:len(v.places)-len(c.rest)]
+	v.id = c.bytes()
+	if v.withdrawn {
 		if c.bad || len(c.rest) > 0 {
-			return nil, true, pool.ErrCorrupt
+			return v, pool.ErrCorrupt
 		}
-		return a, true, nil
+		return v, nil
 	}
-	a.Overview = c.bytes()
-	a.HeadSize = int(c.uvarint())
-	a.Wire = c.rest
+	v.overview = c.bytes()
+	v.headSize = int(c.uvarint())
+	v.wire, v.wireSize = c.rest, size-(len(payload)-len(c.rest))
 	// The empty line and the terminator are the least behind the header.
-	if c.bad || len(a.Locations) == 0 || a.HeadSize < 0 || a.HeadSize > len(a.Wire)-len("\r\n.\r\n") {
-		return nil, false, pool.ErrCorrupt
+	if c.bad || n == 0 || v.headSize < 0 || v.headSize > v.wireSize-len("\r\n.\r\n") {
+		return v, pool.ErrCorrupt
 	}
-	return a, false, nil
+	return v, nil
+}
+
+// locations yields the groups and numbers that an article was filed under.
+func (v view) locations() iter.Seq2[[]byte, pool.Number] {
+	return func(yield func([]byte, pool.Number) bool) {
+		for c := (cursor{rest: v.places}); len(c.rest) > 0; {
+			if !yield(c.bytes(), c.number()) {
+				return
+			}
+		}
+	}
 }
 
 func appendString(dst []byte, s string) []byte {

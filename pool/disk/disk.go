@@ -83,6 +83,7 @@ type Store struct {
 	index   *index
 	seen    fingerprints
 	recent  recent
+	spare   spare
 	batcher *record.Batcher[*filing] // its turn is held by whatever writes
 
 	// Only used under the batcher's turn.
@@ -131,6 +132,7 @@ var (
 	_ pool.Beginner = (*Store)(nil)
 
 	_ pool.SetHigher = (*Store)(nil)
+	_ pool.Lender    = (*Store)(nil)
 )
 
 // Open opens the store in a folder, which it makes when there is none. It

@@ -66,6 +66,14 @@
 // until that is dropped, but nothing leads there any more, not even in an index
 // that is built anew.
 //
+// # Reading
+//
+// A record has one check sum, over all of it, so that all of it is read for
+// whatever part is wanted: two sums would cost every small article more than
+// they save for the head of a large one. Articles are lent in memory that is used
+// again, and large ones as a file of their own, which expiry does not wait for:
+// what is deleted under its name can still be read by whoever has it open.
+//
 // # Expiry
 //
 // Each group has a floor in the groups file. What is filed there under a lower

@@ -102,7 +102,7 @@ func (s *Store) ByNumber(ctx context.Context, name pool.Group, n pool.Number) (*
 	if n < g.floor {
 		return nil, pool.ErrNotFound
 	}
-	a, err := s.follow(numberKey(g.id, n))
+	a, err := s.article(numberKey(g.id, n))
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (s *Store) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, erro
 	if !s.seen.maybe(h) {
 		return nil, pool.ErrNotFound
 	}
-	a, err := s.follow(idKey(h))
+	a, err := s.article(idKey(h))
 	if err != nil {
 		return nil, err
 	}
@@ -136,51 +136,66 @@ func (s *Store) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, erro
 	return s.visible(a), nil
 }
 
-// follow reads the article that a key in the index leads to. An article may be
-// copied and its old segment deleted between a look at the one and at the
-// other: then there is another place, and it looks again.
-func (s *Store) follow(key []byte) (*pool.Stored, error) {
-	return s.followFrom(key, nil)
-}
-
-// followFrom is follow once it was tried with one value of the key.
-func (s *Store) followFrom(key, tried []byte) (*pool.Stored, error) {
-	value, ok, err := s.index.get(key)
-	if err != nil {
-		return nil, s.fromIndex(err)
-	}
-	if !ok || len(value) == 0 || key[0] == 'm' && withdrawn(value) || bytes.Equal(value, tried) {
-		return nil, pool.ErrNotFound
-	}
-	a, err := s.read(value)
-	if errors.Is(err, pool.ErrNotFound) {
-		return s.followFrom(key, value)
-	}
+// article reads the article that a key in the index leads to.
+func (s *Store) article(key []byte) (a *pool.Stored, err error) {
+	err = s.follow(key, func(value []byte) error {
+		a, err = s.read(value)
+		return err
+	})
 	return a, err
 }
 
 // read reads the article whose place an index value starts with.
-func (s *Store) read(value []byte) (*pool.Stored, error) {
+func (s *Store) read(value []byte) (a *pool.Stored, err error) {
+	err = s.at(value, func(seg *segment, p place) error {
+		payload, err := seg.read(p)
+		if err != nil {
+			return err
+		}
+		a, err = parseRecord(payload)
+		return err
+	})
+	return a, err
+}
+
+// follow calls visit for the value of a key in the index, which starts with an
+// article's place, and returns its error. An article may be copied and its old
+// segment deleted between a look at the one and at the other: then visit returns
+// pool.ErrNotFound, there is another place, and it looks again.
+func (s *Store) follow(key []byte, visit func(value []byte) error) error {
+	for tried := []byte(nil); ; {
+		value, ok, err := s.index.get(key)
+		if err != nil {
+			return s.fromIndex(err)
+		}
+		if !ok || len(value) == 0 || key[0] == 'm' && withdrawn(value) || bytes.Equal(value, tried) {
+			return pool.ErrNotFound
+		}
+		if err = visit(value); !errors.Is(err, pool.ErrNotFound) {
+			return err
+		}
+		tried = value
+	}
+}
+
+// at calls visit for the place that an index value starts with.
+func (s *Store) at(value []byte, visit func(*segment, place) error) error {
 	c := cursor{rest: value}
 	p := c.place()
 	if c.bad {
-		return nil, s.fromIndex(errDoubt)
+		return s.fromIndex(errDoubt)
 	}
 	s.mu.RLock()
 	seg := s.segments[p.segment]
 	s.mu.RUnlock()
 	if seg == nil {
-		return nil, pool.ErrNotFound
+		return pool.ErrNotFound
 	}
-	payload, err := seg.read(p)
-	var a *pool.Stored
-	if err == nil {
-		a, err = parseRecord(payload)
-	}
+	err := visit(seg, p)
 	if errors.Is(err, pool.ErrCorrupt) {
 		s.noteDamage()
 	}
-	return a, err
+	return err
 }
 
 // noteDamage counts a read that found damage, and says so the first time.

@@ -97,16 +97,47 @@ func (g *segment) salt() uint32 {
 // read returns the payload of a record, checked. It returns pool.ErrNotFound
 // when the segment's articles have expired meanwhile.
 func (g *segment) read(p place) ([]byte, error) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	switch {
-	case g.gone:
-		return nil, pool.ErrNotFound
-	case g.reader == nil:
+	if p.size < 0 || p.size > record.MaxPayload {
 		return nil, pool.ErrCorrupt
 	}
-	payload, err := g.reader.Read(p.offset, p.size)
+	return g.readInto(make([]byte, record.Overhead+p.size), p)
+}
+
+// readInto is read into a buffer with room for the record.
+func (g *segment) readInto(buf []byte, p place) ([]byte, error) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if err := g.readable(); err != nil {
+		return nil, err
+	}
+	payload, err := g.reader.ReadInto(buf, p.offset, p.size)
 	return payload, damage(err)
+}
+
+// open checks a record, reading it through buf, and opens the file once more.
+// The caller closes that.
+func (g *segment) open(files record.Opener, p place, buf []byte, begin func(first []byte) error) (record.File, error) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if err := g.readable(); err != nil {
+		return nil, err
+	}
+	if err := g.reader.Check(buf, p.offset, p.size, begin); err != nil {
+		return nil, damage(err)
+	}
+	f, _, err := files.OpenFile(g.path, os.O_RDONLY)
+	return f, err
+}
+
+// readable says why the segment can't be read. It is called with mu held.
+func (g *segment) readable() error {
+	switch {
+	case g.gone:
+		return pool.ErrNotFound
+	case g.reader == nil:
+		return pool.ErrCorrupt
+	}
+	return nil
 }
 
 // damage returns an error of reading as a pool.ErrCorrupt: whether the disk gives

@@ -55,6 +55,7 @@ var (
 	_ pool.Beginner = (*Store)(nil)
 
 	_ pool.SetHigher = (*Store)(nil)
+	_ pool.Lender    = (*Store)(nil)
 )
 
 // enter counts a call in; its end is s.calls.Done.
@@ -286,6 +287,16 @@ func (s *Store) Seen(ctx context.Context, id pool.MessageID) (bool, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.seen[id], nil
+}
+
+// LendByNumber implements [pool.Lender]. What is in memory is never taken away.
+func (s *Store) LendByNumber(ctx context.Context, name pool.Group, n pool.Number) (pool.Loan, error) {
+	return pool.Hold(s.ByNumber(ctx, name, n))
+}
+
+// LendByID implements [pool.Lender].
+func (s *Store) LendByID(ctx context.Context, id pool.MessageID) (pool.Loan, error) {
+	return pool.Hold(s.ByID(ctx, id))
 }
 
 // Since implements [pool.Store].

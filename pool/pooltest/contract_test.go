@@ -55,6 +55,13 @@ func contract() []sentence {
 		{"Keep: what is due to be kept keeps those behind it", "Expire_youngKeepsWhatFollows", ""},
 		{"Close: calls under way finish; later ones return ErrClosed", "Close_thenErrClosed", ""},
 		{"Begin: the first one gets the lower numbers; what Append would return", "Begin_numbersInOrder", ""},
+		{"Lend: as ByNumber and ByID; which errors", "Lend_sameAsRead Lend_errors Context_ended Close_thenErrClosed RemoveGroup_hides", ""},
+		{"Lend: no octet of a damaged article", "", "needs damage: pool/disk"},
+		{"WritePart: a part, in wire form, without terminator, also into an io.ReaderFrom", "Lend_sameAsRead", ""},
+		{"WritePart: the article's octets, whatever expired since; once the store is closed", "Lend_staysWhatItWas Lend_staysBehindClose", ""},
+		{"WritePart: w's error", "Lend_writersError", ""},
+		{"WritePart: an error where octets can't be read any more", "", "needs damage: pool/disk"},
+		{"Return: called once, after everything else", "", "an obligation of the caller"},
 		{"SetHigher: the next number is the one behind; never lowered", "SetHigh_goesOnBehind", ""},
 	}
 }

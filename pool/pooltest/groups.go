@@ -63,11 +63,12 @@ func testRemoveHides(t *testing.T, r *room) {
 		t.Fatal(err)
 	}
 	for what, err := range map[string]error{
-		"Group":       second(r.Group(t.Context(), "a")),
-		"ByNumber":    second(r.ByNumber(t.Context(), "a", 1)),
-		"Append":      second(r.Append(t.Context(), Article(t, "y", "b", "a"))),
-		"RemoveGroup": r.RemoveGroup(t.Context(), "a"),
-		"Scan":        r.Scan(t.Context(), "a", pool.All, func(pool.Number, []byte) bool { return true }),
+		"Group":        second(r.Group(t.Context(), "a")),
+		"ByNumber":     second(r.ByNumber(t.Context(), "a", 1)),
+		"LendByNumber": second(pool.LendByNumber(t.Context(), r.Store, "a", 1)),
+		"Append":       second(r.Append(t.Context(), Article(t, "y", "b", "a"))),
+		"RemoveGroup":  r.RemoveGroup(t.Context(), "a"),
+		"Scan":         r.Scan(t.Context(), "a", pool.All, func(pool.Number, []byte) bool { return true }),
 	} {
 		if !errors.Is(err, pool.ErrNoGroup) {
 			t.Errorf("%s: %v, want ErrNoGroup", what, err)
@@ -219,20 +220,22 @@ func lifeCases() []testCase {
 // everything calls each method once.
 func (r *room) everything(ctx context.Context) map[string]error {
 	return map[string]error{
-		"Groups":      second(r.Groups(ctx)),
-		"Group":       second(r.Group(ctx, "a")),
-		"Scan":        r.Scan(ctx, "a", pool.All, func(pool.Number, []byte) bool { return true }),
-		"ByNumber":    second(r.ByNumber(ctx, "a", 1)),
-		"ByID":        second(r.ByID(ctx, ID("x"))),
-		"Append":      second(r.Append(ctx, Article(r.t, "y", "a"))),
-		"Seen":        second(r.Seen(ctx, ID("x"))),
-		"Since":       r.Since(ctx, day(), func(pool.MessageID, []pool.Location) bool { return true }),
-		"SetGroup":    r.SetGroup(ctx, pool.GroupInfo{Name: "b"}),
-		"DropBefore":  r.DropBefore(ctx, 1),
-		"Expire":      r.Expire(ctx, map[pool.Group]pool.Keep{"a": {Articles: 1}}),
-		"Cancel":      r.Cancel(ctx, ID("x")),
-		"Remember":    r.Remember(ctx, ID("y")),
-		"RemoveGroup": r.RemoveGroup(ctx, "a"),
+		"Groups":       second(r.Groups(ctx)),
+		"Group":        second(r.Group(ctx, "a")),
+		"Scan":         r.Scan(ctx, "a", pool.All, func(pool.Number, []byte) bool { return true }),
+		"ByNumber":     second(r.ByNumber(ctx, "a", 1)),
+		"ByID":         second(r.ByID(ctx, ID("x"))),
+		"LendByNumber": second(pool.LendByNumber(ctx, r.Store, "a", 1)),
+		"LendByID":     second(pool.LendByID(ctx, r.Store, ID("x"))),
+		"Append":       second(r.Append(ctx, Article(r.t, "y", "a"))),
+		"Seen":         second(r.Seen(ctx, ID("x"))),
+		"Since":        r.Since(ctx, day(), func(pool.MessageID, []pool.Location) bool { return true }),
+		"SetGroup":     r.SetGroup(ctx, pool.GroupInfo{Name: "b"}),
+		"DropBefore":   r.DropBefore(ctx, 1),
+		"Expire":       r.Expire(ctx, map[pool.Group]pool.Keep{"a": {Articles: 1}}),
+		"Cancel":       r.Cancel(ctx, ID("x")),
+		"Remember":     r.Remember(ctx, ID("y")),
+		"RemoveGroup":  r.RemoveGroup(ctx, "a"),
 	}
 }
 

@@ -51,6 +51,7 @@ type testCase struct {
 func cases() []testCase {
 	var all []testCase
 	all = append(all, readingCases()...)
+	all = append(all, lendingCases()...)
 	all = append(all, appendCases()...)
 	all = append(all, numberCases()...)
 	all = append(all, cancelCases()...)
