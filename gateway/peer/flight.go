@@ -17,18 +17,35 @@ const (
 	// seconds, which is short for an article behind many others.
 	patience = 10 * time.Second
 
-	// maxFlight bounds the articles offered in that time. What is offered
-	// beyond is wanted too, but may come twice: the store takes it once.
+	// maxFlight bounds the articles offered in that time, and maxClaims those of
+	// one peer. What is offered beyond is wanted too, but may come twice: the
+	// store takes it once.
 	maxFlight = 1 << 16
+	maxClaims = 1 << 13
+
+	// grudge is how long a peer that did not bring what was expected from it is
+	// expected to bring that no more: it may send it, and holds up nobody else.
+	// maxFailed bounds what is remembered so. A peer with that much is expected to
+	// bring nothing at all until some of it is forgotten.
+	grudge    = 10 * time.Minute
+	maxFailed = 1 << 14
 )
 
 // flight is the articles expected from a feed, or just being filed. Times in it
 // only grow from the front of the line to its end.
 type flight struct {
-	mu    sync.Mutex
-	under map[pool.MessageID]*passage
-	feeds map[*Feed]map[pool.MessageID]bool // what each feed is to bring
-	line  []arrival                         // in the order of their times
+	mu     sync.Mutex
+	under  map[pool.MessageID]*passage
+	feeds  map[*Feed]map[pool.MessageID]bool // what each feed is to bring
+	line   []arrival                         // in the order of their times
+	record map[string]*record                // of peers, by name
+}
+
+// A record is how a peer kept to its offers, over whatever connections.
+type record struct {
+	claims int // articles expected from it
+	failed map[pool.MessageID]bool
+	line   []arrival // failed, by when it is forgotten
 }
 
 // A passage is one article on its way.
@@ -44,7 +61,34 @@ type arrival struct {
 }
 
 func newFlight() *flight {
-	return &flight{under: make(map[pool.MessageID]*passage), feeds: make(map[*Feed]map[pool.MessageID]bool)}
+	return &flight{under: make(map[pool.MessageID]*passage), feeds: make(map[*Feed]map[pool.MessageID]bool), record: make(map[string]*record)}
+}
+
+func (t *flight) of(f *Feed) *record {
+	r := t.record[f.peer.Name]
+	if r == nil {
+		r = &record{failed: make(map[pool.MessageID]bool)}
+		t.record[f.peer.Name] = r
+	}
+	return r
+}
+
+// trusted says whether an article is to be expected from the peer.
+func (r *record) trusted(id pool.MessageID, now time.Time) bool {
+	n := 0
+	for ; n < len(r.line) && !r.line[n].until.After(now); n++ {
+		delete(r.failed, r.line[n].id)
+	}
+	r.line = r.line[n:]
+	return !r.failed[id] && len(r.failed) < maxFailed && r.claims < maxClaims
+}
+
+// fail notes that the peer did not bring an article.
+func (r *record) fail(id pool.MessageID, now time.Time) {
+	if !r.failed[id] && len(r.failed) < maxFailed {
+		r.failed[id] = true
+		r.line = append(r.line, arrival{id, now.Add(grudge)})
+	}
 }
 
 // expect notes that a feed is to bring an article. It returns false when
@@ -56,7 +100,7 @@ func (t *flight) expect(id pool.MessageID, f *Feed, now time.Time) bool {
 	if p := t.under[id]; p != nil {
 		return p.feed == f
 	}
-	if len(t.line) < maxFlight {
+	if len(t.line) < maxFlight && t.of(f).trusted(id, now) {
 		until := now.Add(patience)
 		t.note(id, f).until = until
 		t.line = append(t.line, arrival{id, until})
@@ -76,10 +120,13 @@ func (t *flight) begin(id pool.MessageID, f *Feed) {
 	p.taking++
 }
 
-// end notes that the article is filed, or will not be.
-func (t *flight) end(id pool.MessageID) {
+// end notes that the article is here, or that what the feed brought is not it.
+func (t *flight) end(id pool.MessageID, f *Feed, here bool, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if !here {
+		t.of(f).fail(id, now)
+	}
 	if p := t.under[id]; p != nil {
 		if p.taking--; p.taking <= 0 {
 			t.drop(id, p)
@@ -87,21 +134,26 @@ func (t *flight) end(id pool.MessageID) {
 	}
 }
 
-// abandon notes that the feed won't bring the article.
-func (t *flight) abandon(id pool.MessageID, f *Feed) {
+// abandon notes that the feed won't bring the article, and whether the peer is to
+// blame.
+func (t *flight) abandon(id pool.MessageID, f *Feed, blame bool, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if blame {
+		t.of(f).fail(id, now)
+	}
 	if p := t.under[id]; p != nil && p.feed == f && p.taking == 0 {
 		t.drop(id, p)
 	}
 }
 
 // forget lets go of all that a feed was to bring.
-func (t *flight) forget(f *Feed) {
+func (t *flight) forget(f *Feed, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id := range t.feeds[f] {
 		if p := t.under[id]; p.taking == 0 {
+			t.of(f).fail(id, now)
 			t.drop(id, p)
 		}
 	}
@@ -110,6 +162,7 @@ func (t *flight) forget(f *Feed) {
 func (t *flight) note(id pool.MessageID, f *Feed) *passage {
 	p := &passage{feed: f}
 	t.under[id] = p
+	t.of(f).claims++
 	if t.feeds[f] == nil {
 		t.feeds[f] = make(map[pool.MessageID]bool)
 	}
@@ -119,6 +172,7 @@ func (t *flight) note(id pool.MessageID, f *Feed) *passage {
 
 func (t *flight) drop(id pool.MessageID, p *passage) {
 	delete(t.under, id)
+	t.of(p.feed).claims--
 	if delete(t.feeds[p.feed], id); len(t.feeds[p.feed]) == 0 {
 		delete(t.feeds, p.feed)
 	}
@@ -131,6 +185,7 @@ func (t *flight) expire(now time.Time) {
 	for ; n < len(t.line) && !t.line[n].until.After(now); n++ {
 		a := t.line[n]
 		if p := t.under[a.id]; p != nil && p.taking == 0 && !p.until.After(now) {
+			t.of(p.feed).fail(a.id, now)
 			t.drop(a.id, p)
 		}
 	}

@@ -166,7 +166,8 @@ const maxAsked = 1 << 16
 //
 //   - [pool.ErrDuplicate]: it was seen before.
 //   - a [*pool.Refusal]: it is never taken under that Message-ID.
-//   - [ErrInFlight]: another feed is bringing it. Ask again later.
+//   - [ErrInFlight]: another feed is bringing it. Ask again later. A peer that
+//     offers and does not deliver holds an article up so only once.
 //   - those of [pool.Store.Seen].
 func (f *Feed) Offer(ctx context.Context, id pool.MessageID) error {
 	err := f.offer(ctx, id)
@@ -200,6 +201,13 @@ func (f *Feed) offer(ctx context.Context, id pool.MessageID) error {
 	return nil
 }
 
+// Claim says that an article is about to be asked for here, without an offer. It
+// returns false where another feed is bringing it.
+func (f *Feed) Claim(id pool.MessageID) bool { return f.desk.flight.expect(id, f, time.Now()) }
+
+// Release says that an article which was claimed is not there.
+func (f *Feed) Release(id pool.MessageID) { f.desk.flight.abandon(id, f, false, time.Now()) }
+
 // came notes that an article comes, which was asked for or, for the ledger, is
 // offered just now.
 func (f *Feed) came(id pool.MessageID) {
@@ -215,7 +223,7 @@ func (f *Feed) came(id pool.MessageID) {
 
 // Close ends the feed: what it offered and did not send may come from others.
 func (f *Feed) Close() {
-	f.desk.flight.forget(f)
+	f.desk.flight.forget(f, time.Now())
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ledger.lost.Add(uint64(len(f.asked)))

@@ -22,7 +22,7 @@ func (f *Feed) Take(ctx context.Context, id pool.MessageID, text []byte) (wait f
 	f.came(id)
 	b, err := f.bring(ctx, id, text)
 	finish := func(err error) error {
-		d.flight.end(id)
+		d.flight.end(id, f, err == nil || errors.Is(err, pool.ErrDuplicate), time.Now())
 		f.ledger.count(err)
 		return err
 	}
@@ -40,7 +40,7 @@ func (f *Feed) Take(ctx context.Context, id pool.MessageID, text []byte) (wait f
 // Refuse notes that an announced article came and could not be read, or did not
 // come.
 func (f *Feed) Refuse(id pool.MessageID, cause error) {
-	f.desk.flight.abandon(id, f)
+	f.desk.flight.abandon(id, f, true, time.Now())
 	f.came(id)
 	f.ledger.count(cause)
 }

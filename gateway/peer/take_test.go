@@ -84,8 +84,8 @@ func TestOffer_oneFeedAtATime(t *testing.T) {
 		if err := wait(); err != nil {
 			t.Error(err)
 		}
-		if n := len(b.flight.under); n != 1 {
-			t.Errorf("%d articles under way, want the one that b offered", n)
+		if n := len(b.flight.under); n != 0 {
+			t.Errorf("%d articles under way: neither brought what it offered before", n)
 		}
 		if c := b.Counts(); c.Deferred < 2 || c.Rejected["too_large"] != 1 {
 			t.Errorf("counted %+v", c)
@@ -93,19 +93,98 @@ func TestOffer_oneFeedAtATime(t *testing.T) {
 	})
 }
 
+// named is a feed of the peer of that name.
+func named(name string) *Feed { return &Feed{peer: &Peer{Name: name}} }
+
 func TestFlight_isBounded(t *testing.T) {
 	f, now := newFlight(), time.Now()
-	a, b := new(Feed), &Feed{peer: new(Peer)}
-	for i := range maxFlight + 10 {
-		if !f.expect(pool.MessageID(fmt.Sprint(i)), a, now) {
-			t.Fatal("refused")
+	b := named("b")
+	feeds := make([]*Feed, maxFlight/maxClaims)
+	for k := range feeds {
+		feeds[k] = named(fmt.Sprint(k))
+		for i := range maxClaims + 10 {
+			if !f.expect(pool.MessageID(fmt.Sprint(k, i)), feeds[k], now) {
+				t.Fatal("refused")
+			}
+		}
+		if n := len(f.feeds[feeds[k]]); n != maxClaims {
+			t.Errorf("%d are expected from one peer", n)
 		}
 	}
 	if len(f.under) != maxFlight || !f.expect("beyond", b, now) {
 		t.Errorf("%d are under way", len(f.under))
 	}
-	if !f.expect("0", b, now.Add(patience)) || len(f.under) != 1 || len(f.line) != 1 || len(f.feeds) != 1 {
+	if !f.expect("0 0", b, now.Add(patience)) || len(f.under) != 1 || len(f.line) != 1 || len(f.feeds) != 1 {
 		t.Errorf("afterwards %d, %d, %d", len(f.under), len(f.line), len(f.feeds))
+	}
+}
+
+// A peer that offers and never brings holds an article up for other peers once,
+// however often it offers it, and over whatever connections.
+func TestOffer_peerThatNeverBringsHoldsUpOnce(t *testing.T) {
+	for _, c := range []struct {
+		why  string
+		ends func(b *bench, f *Feed) *Feed // what it does in place of bringing it
+	}{
+		{"it says nothing", func(_ *bench, f *Feed) *Feed { time.Sleep(patience); return f }},
+		{"it hangs up and comes again", func(b *bench, f *Feed) *Feed {
+			f.Close()
+			return b.Feed(conn{from: "192.0.2.9:1"})
+		}},
+		{"it sends something else", func(b *bench, f *Feed) *Feed {
+			if err := b.take(f, "<1@x>", text("<2@x>")); err == nil {
+				b.t.Error("taken")
+			}
+			return f
+		}},
+		{"what it sends can't be read", func(_ *bench, f *Feed) *Feed { f.Refuse("<1@x>", nntp.ErrBlockMalformed); return f }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			if err := b.a.Offer(t.Context(), "<1@x>"); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.b.Offer(t.Context(), "<1@x>"); !errors.Is(err, ErrInFlight) {
+				t.Fatalf("%s: before: %v", c.why, err)
+			}
+			a := c.ends(b, b.a)
+			if err := a.Offer(t.Context(), "<1@x>"); err != nil { // it may still bring it
+				t.Errorf("%s: its second offer: %v", c.why, err)
+			}
+			if err := b.b.Offer(t.Context(), "<1@x>"); err != nil {
+				t.Errorf("%s: another peer's offer afterwards: %v", c.why, err)
+			}
+			if err := a.Offer(t.Context(), "<1@x>"); !errors.Is(err, ErrInFlight) {
+				t.Errorf("%s: while the other brings it: %v", c.why, err)
+			}
+			b.taken(c.why, b.b, "<1@x>", text("<1@x>"))
+		})
+	}
+}
+
+// A peer that keeps to none of its offers is expected to bring nothing, until
+// that is forgotten.
+func TestFlight_peerThatBringsNothing(t *testing.T) {
+	f, now := newFlight(), time.Now()
+	a, b := named("a"), named("b")
+	for i := range maxFailed + 10 {
+		id := pool.MessageID(fmt.Sprint(i))
+		f.expect(id, a, now)
+		f.abandon(id, a, true, now)
+	}
+	if n := len(f.of(a).failed); n != maxFailed {
+		t.Errorf("%d are remembered", n)
+	}
+	if !f.expect("new", a, now) || !f.expect("new", b, now) {
+		t.Error("it still holds articles up")
+	}
+	f.forget(b, now)
+	now = now.Add(grudge)
+	if !f.expect("new", a, now) || f.expect("new", b, now) {
+		t.Error("it is never forgotten")
+	}
+	if r := f.of(a); len(r.failed) != 0 || len(r.line) != 0 || r.claims != 1 {
+		t.Errorf("left over: %d, %d, %d", len(r.failed), len(r.line), r.claims)
 	}
 }
 
