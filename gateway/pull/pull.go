@@ -21,6 +21,10 @@ import (
 
 // A Taker takes an article as a peer's feed does.
 type Taker interface {
+	// Claim says that an article is about to be asked for. It returns false where
+	// somebody else is just bringing it, and Release that it is not there.
+	Claim(id pool.MessageID) bool
+	Release(id pool.MessageID)
 	Take(ctx context.Context, id pool.MessageID, text []byte) (wait func() error)
 }
 
@@ -66,7 +70,7 @@ const (
 func (p *Puller) Run(ctx context.Context) (Counts, error) {
 	r := &run{Puller: p}
 	var err error
-	if r.next, err = loadState(p.State); err != nil {
+	if r.state, err = loadState(p.State); err != nil {
 		return r.counts, err
 	}
 	if r.conn, err = p.Server.Connect(ctx); err != nil {
@@ -86,14 +90,14 @@ func (p *Puller) Run(ctx context.Context) (Counts, error) {
 			err = ctx.Err()
 		}
 	}
-	return r.counts, errors.Join(err, saveState(p.State, r.next))
+	return r.counts, errors.Join(err, saveState(p.State, r.state))
 }
 
 // A run is one pass.
 type run struct {
 	*Puller
 	conn   *remote.Conn
-	next   map[pool.Group]pool.Number
+	state  *state
 	counts Counts
 	all    int
 	done   int
@@ -113,7 +117,7 @@ func (r *run) groups(ctx context.Context) error {
 		if !r.Groups.Match(string(g.Name)) {
 			continue
 		}
-		m, ok, err := r.mark(g.Name)
+		m, ok, err := r.mark(g)
 		if err != nil {
 			return err
 		}
@@ -132,8 +136,8 @@ func (r *run) groups(ctx context.Context) error {
 
 // A mark is what a group holds there that was not looked at yet.
 type mark struct {
-	group    pool.Group
-	from, to pool.Number
+	group    pool.GroupInfo // as it is here
+	from, to pool.Number    // there
 }
 
 func (m mark) count() int {
@@ -144,8 +148,8 @@ func (m mark) count() int {
 }
 
 // mark asks for a group's marks; ok is false where the server has no such group.
-func (r *run) mark(g pool.Group) (m mark, ok bool, err error) {
-	reply, err := r.conn.Send("GROUP " + string(g))
+func (r *run) mark(g pool.GroupInfo) (m mark, ok bool, err error) {
+	reply, err := r.conn.Send("GROUP " + string(g.Name))
 	if err != nil {
 		return mark{}, false, err
 	}
@@ -167,7 +171,7 @@ func (r *run) mark(g pool.Group) (m mark, ok bool, err error) {
 	}
 	m = mark{g, max(pool.Number(low), 1), pool.Number(high)}
 	// A mark beyond the group's own is of another server under the same name.
-	if next := r.next[g]; next > m.from && next <= m.to+1 {
+	if next := r.state.next(g); next > m.from && next <= m.to+1 {
 		m.from = next
 	}
 	return m, true, nil
@@ -175,10 +179,9 @@ func (r *run) mark(g pool.Group) (m mark, ok bool, err error) {
 
 func (r *run) group(ctx context.Context, m mark) error {
 	if m.count() == 0 {
-		r.next[m.group] = max(m.from, 1)
-		return nil
+		return r.reach(ctx, m, m.from)
 	}
-	if _, err := r.conn.Ask("GROUP "+string(m.group), nntp.CodeGroup); err != nil {
+	if _, err := r.conn.Ask("GROUP "+string(m.group.Name), nntp.CodeGroup); err != nil {
 		return err
 	}
 	for from := m.from; from <= m.to; from += chunk {
@@ -196,11 +199,26 @@ func (r *run) group(ctx context.Context, m mark) error {
 		if !whole { // what could not be taken now is asked for again
 			return nil
 		}
-		r.next[m.group] = to + 1
-		if err := saveState(r.State, r.next); err != nil {
+		if err := r.reach(ctx, m, to+1); err != nil {
+			return err
+		}
+		if err := saveState(r.State, r.state); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// reach notes that a group was looked at up to a number.
+func (r *run) reach(ctx context.Context, m mark, next pool.Number) error {
+	here, err := r.Store.Group(ctx, m.group.Name)
+	switch {
+	case errors.Is(err, pool.ErrNoGroup): // it went just now
+		return nil
+	case err != nil:
+		return err
+	}
+	r.state.set(here, next)
 	return nil
 }
 

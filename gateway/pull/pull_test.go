@@ -89,6 +89,10 @@ func file(t *testing.T, s pool.Store, id string, groups string, date time.Time) 
 // A taker files what it gets.
 type taker struct{ store pool.Store }
 
+func (taker) Claim(pool.MessageID) bool { return true }
+
+func (taker) Release(pool.MessageID) {}
+
 func (k taker) Take(ctx context.Context, _ pool.MessageID, text []byte) func() error {
 	a, err := article.Parse(text)
 	if err != nil {
@@ -239,6 +243,110 @@ func TestRun_anotherServerUnderTheSameName(t *testing.T) {
 	p.Server = server(t, other)
 	if got, err := p.Run(t.Context()); err != nil || got.Taken != 1 {
 		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
+// A mirror whose store was lost, but not how far it pulled, begins anew; and so
+// does one whose store is an older copy.
+func TestRun_anotherStoreUnderTheSameState(t *testing.T) {
+	begun := time.Now()
+	make := func(made time.Time) *memory.Store {
+		s := memory.New("here.example")
+		if err := s.SetGroup(t.Context(), pool.GroupInfo{Name: "a.one", Created: made}); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, c := range []struct {
+		why  string
+		made time.Time
+		more int // articles that came otherwise
+	}{
+		{"lost", begun.Add(time.Second), 0},
+		{"lost, and peers have fed it since", begun.Add(time.Second), 40},
+		{"an older copy", begun, 10},
+	} {
+		far := newStore(t, "a.one")
+		for i := range 30 {
+			file(t, far, fmt.Sprintf("<%d@x>", i), "a.one", time.Now())
+		}
+		p := puller(t, server(t, far), make(begun))
+		p.Taker = taker{p.Store}
+		if got, err := p.Run(t.Context()); err != nil || got.Taken != 30 {
+			t.Fatalf("%s: %+v, %v", c.why, got, err)
+		}
+		here := make(c.made)
+		for i := range c.more {
+			file(t, here, fmt.Sprintf("<other%d@x>", i), "a.one", time.Now())
+		}
+		p.Store, p.Taker = here, taker{here}
+		if got, err := p.Run(t.Context()); err != nil || got.Taken != 30 {
+			t.Errorf("%s: %+v, %v", c.why, got, err)
+		}
+		if got, err := p.Run(t.Context()); err != nil || got.Listed != 0 {
+			t.Errorf("%s, once more: %+v, %v", c.why, got, err)
+		}
+	}
+}
+
+// A polite taker lets others bring what they have claimed.
+type polite struct {
+	taker
+	claimed  map[pool.MessageID]bool // by others
+	released []pool.MessageID
+	took     []pool.MessageID
+}
+
+func (p *polite) Claim(id pool.MessageID) bool { return !p.claimed[id] }
+
+func (p *polite) Release(id pool.MessageID) { p.released = append(p.released, id) }
+
+func (p *polite) Take(ctx context.Context, id pool.MessageID, text []byte) func() error {
+	p.took = append(p.took, id)
+	return p.taker.Take(ctx, id, text)
+}
+
+// What somebody else is bringing is not fetched a second time; unless it does not
+// come.
+func TestRun_leavesToOthersWhatTheyBring(t *testing.T) {
+	far, here := newStore(t, "a.one"), newStore(t, "a.one")
+	for i := range 30 {
+		file(t, far, fmt.Sprintf("<%d@x>", i), "a.one", time.Now())
+	}
+	p := puller(t, server(t, far), here)
+	k := &polite{taker: taker{here}, claimed: map[pool.MessageID]bool{"<3@x>": true, "<17@x>": true, "<29@x>": true}}
+	p.Taker = k
+	time.AfterFunc(courtesy/4, func() { file(t, here, "<17@x>", "a.one", time.Now()) })
+	got, err := p.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Counts{Listed: 30, Had: 1, Taken: 29, Octets: got.Octets}, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]pool.MessageID{"<3@x>", "<29@x>"}, k.took[len(k.took)-2:]); diff != "" {
+		t.Errorf("what others had claimed does not come last: %s", diff)
+	}
+}
+
+func TestFetch_releasesWhatIsNotThere(t *testing.T) {
+	far, here := newStore(t, "a.one"), newStore(t, "a.one")
+	file(t, far, "<1@x>", "a.one", time.Now())
+	file(t, far, "<3@x>", "a.one", time.Now())
+	p := puller(t, server(t, far), here)
+	k := &polite{taker: taker{here}}
+	p.Taker = k
+	parts := [][]pool.MessageID{{"<1@x>", "<2@x>"}, {"<3@x>"}, nil}
+	got, err := p.Fetch(t.Context(), func() []pool.MessageID {
+		part := parts[0]
+		parts = parts[1:]
+		return part
+	})
+	if err != nil || got.Taken != 2 || got.Missing != 1 || len(parts) != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if diff := cmp.Diff([]pool.MessageID{"<2@x>"}, k.released); diff != "" {
+		t.Error(diff)
 	}
 }
 
