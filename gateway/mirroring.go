@@ -2,23 +2,19 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/gateway/peer"
-	"github.com/restante/restante/gateway/pull"
 	"github.com/restante/restante/gateway/remote"
 	"github.com/restante/restante/pool"
 )
@@ -32,6 +28,8 @@ type Reading struct {
 	Every   time.Duration
 	Since   time.Duration // what is dated longer ago is left there
 	NewNews bool
+
+	Version string // changes whenever anything above does
 }
 
 // Policy is which articles of other gateways are taken, as a gateway with these
@@ -48,7 +46,8 @@ func (s *Settings) Policy() (*mirror.Policy, error) {
 	}, nil
 }
 
-// mirroring fetches what other servers have and this one lacks.
+// mirroring fetches what other servers have and this one lacks. Each server has a
+// [reader] of its own, so that one that stalls holds up nobody.
 type mirroring struct {
 	policy *mirror.Policy
 	store  pool.Store
@@ -58,172 +57,112 @@ type mirroring struct {
 	log    zerolog.Logger
 
 	witness *mirror.Witness
+	search  *mirror.Search
+
+	changed chan struct{}      // settings were
+	running map[string]*reader // run's
+
+	settings atomic.Uint64 // how often they were changed
 
 	mu       sync.Mutex // guards what follows
 	readings []Reading
 	repair   time.Duration
-	looked   map[string]bool // states of servers whose directories were looked through
 }
 
 func newMirroring(policy *mirror.Policy, store pool.Store, desk *peer.Desk, signer *note.Signer, s Settings) *mirroring {
 	return &mirroring{
 		witness: &mirror.Witness{Book: policy.Book, Domain: s.Domain, Signer: signer, Group: keysGroup, Store: store},
+		search:  mirror.NewSearch(store),
 		policy:  policy, store: store, desk: desk, data: s.Data, most: s.MaxArticle, log: s.Logger,
-		readings: s.Readings, repair: s.Repair, looked: make(map[string]bool),
+		changed: make(chan struct{}, 1), running: make(map[string]*reader),
+		readings: s.Readings, repair: s.Repair,
 	}
 }
 
 func (m *mirroring) set(s Settings) {
 	m.policy.Book.Set(s.Known, s.Learn)
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.readings, m.repair = s.Readings, s.Repair
-	clear(m.looked) // a gateway may be welcome now of which directories were refused
+	m.mu.Unlock()
+	m.settings.Add(1)
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
 }
 
-func (m *mirroring) now() ([]Reading, time.Duration) {
+// every is how often what is lacking is looked for.
+func (m *mirroring) every() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.readings, max(m.repair, time.Second)
+	return max(m.repair, time.Second)
 }
 
-// run pulls and repairs until ctx ends.
+// run pulls, repairs and witnesses until ctx ends.
 func (m *mirroring) run(ctx context.Context) error {
+	var group errgroup.Group
+	group.Go(func() error { m.look(ctx); return nil })
+	for {
+		m.adjust(ctx, &group)
+		select {
+		case <-ctx.Done():
+			return group.Wait()
+		case <-m.changed:
+		}
+	}
+}
+
+// adjust stops and starts readers. Those whose settings are as they were go on.
+func (m *mirroring) adjust(ctx context.Context, group *errgroup.Group) {
+	m.mu.Lock()
+	readings := m.readings
+	m.mu.Unlock()
+	wanted := make(map[string]Reading)
+	for _, r := range readings {
+		wanted[r.Peer.Name] = r
+	}
+	for name, r := range m.running {
+		if w, ok := wanted[name]; ok && w.Version == r.Version {
+			continue
+		}
+		r.stop()
+		<-r.done
+		delete(m.running, name)
+	}
+	for name, w := range wanted {
+		if m.running[name] == nil {
+			m.running[name] = m.read(ctx, group, w)
+		}
+	}
+}
+
+// look finds out what is lacking, for the readers, and posts what was seen of other
+// gateways' directories, until ctx ends. It waits for no other server.
+func (m *mirroring) look(ctx context.Context) {
 	repairer := mirror.NewRepairer(m.policy, m.store)
-	pulled := make(map[string]time.Time)
-	var repaired, witnessed time.Time
+	var looked, witnessed time.Time
 	for ctx.Err() == nil {
-		readings, every := m.now()
-		now := time.Now()
+		every, now := m.every(), time.Now()
 		if now.Sub(witnessed) >= every {
 			witnessed = now
 			if err := m.witness.Round(ctx, now); err != nil && ctx.Err() == nil {
 				m.log.Error().Err(err).Msg("what was seen of other gateways' directories can't be posted")
 			}
 		}
-		for _, r := range readings {
-			if r.Pulls && now.Sub(pulled[r.Peer.Name]) >= r.Every {
-				pulled[r.Peer.Name] = now
-				m.fetch(ctx, r, func(p *pull.Puller) (pull.Counts, error) { return p.Run(ctx) })
-			}
-		}
-		if len(readings) > 0 && now.Sub(repaired) >= every {
-			repaired = now
-			m.keys(ctx, readings)
-			if err := m.mend(ctx, repairer, readings); err != nil && ctx.Err() == nil {
+		if now.Sub(looked) >= every {
+			looked = now
+			lacking, err := repairer.Lacking(ctx, now, func(id pool.MessageID) bool { return m.search.Due(id, now) })
+			if err == nil {
+				m.search.Set(lacking, now)
+			} else if ctx.Err() == nil {
 				m.log.Error().Err(err).Msg("what is lacking of other gateways' pools can't be found out")
 			}
 		}
 		select {
 		case <-ctx.Done():
+		case <-m.search.More():
+			looked = time.Time{}
 		case <-time.After(time.Second):
 		}
 	}
-	return nil
-}
-
-// keys looks for directories that are not here. Without a gateway's nothing of it
-// is taken and nothing mended, and who feeds us sends each once: after a loss
-// nobody would bring it again. The first look goes through all that there are,
-// and so does the next while a gateway came to be known by one: what came before
-// that, such as what it witnessed, was refused.
-func (m *mirroring) keys(ctx context.Context, readings []Reading) {
-	group, err := nntp.ParseWildmat(string(keysGroup))
-	if err != nil {
-		m.log.Error().Err(err).Msg("the group of directories has no name that can be asked for")
-		return
-	}
-	for _, r := range readings {
-		state := pullState(m.data, r.Peer.Name+"\x00keys")
-		if !m.hasLooked(state) {
-			if err := os.Remove(state); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				m.log.Error().Err(err).Msg("how far directories were looked for can't be forgotten")
-			}
-		}
-		var counts pull.Counts
-		asked := m.fetch(ctx, r, func(p *pull.Puller) (_ pull.Counts, err error) {
-			p.Groups, p.NewNews, p.Since, p.State = group, false, time.Time{}, state
-			counts, err = p.Run(ctx)
-			return counts, err
-		})
-		m.look(state, asked, counts)
-	}
-}
-
-func (m *mirroring) hasLooked(state string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.looked[state]
-}
-
-func (m *mirroring) look(state string, asked bool, counts pull.Counts) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.looked[state] = (asked || m.looked[state]) && (counts.Taken == 0 || counts.Refused == 0)
-}
-
-// mend fetches what is lacking, from one server after the other.
-func (m *mirroring) mend(ctx context.Context, repairer *mirror.Repairer, readings []Reading) error {
-	for ctx.Err() == nil {
-		lacking, err := repairer.Lacking(ctx, time.Now())
-		if err != nil || len(lacking) == 0 {
-			return err
-		}
-		left, everybody := lacking, true
-		for _, r := range readings {
-			if len(left) == 0 {
-				break
-			}
-			if !m.fetch(ctx, r, func(p *pull.Puller) (pull.Counts, error) { return p.Fetch(ctx, left) }) {
-				everybody = false
-			}
-			if left, err = m.absent(ctx, left); err != nil {
-				return err
-			}
-		}
-		repairer.Asked(lacking, everybody, time.Now())
-		if n := len(lacking) - len(left); n > 0 {
-			m.log.Info().Int("articles", n).Msg("fetched what was lacking of other gateways' pools")
-		}
-	}
-	return nil
-}
-
-func (m *mirroring) absent(ctx context.Context, ids []pool.MessageID) (left []pool.MessageID, err error) {
-	for _, id := range ids {
-		seen, err := m.store.Seen(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if !seen {
-			left = append(left, id)
-		}
-	}
-	return left, nil
-}
-
-// fetch brings articles of one server to the desk. It says whether the server
-// could be asked for all of them.
-func (m *mirroring) fetch(ctx context.Context, r Reading, how func(*pull.Puller) (pull.Counts, error)) bool {
-	feed := m.desk.Of(r.Peer)
-	defer feed.Close()
-	p := &pull.Puller{
-		Server: r.Server, Groups: r.Pull, NewNews: r.NewNews, Most: m.most,
-		Store: m.store, Taker: feed, State: pullState(m.data, r.Peer.Name),
-	}
-	if r.Since > 0 {
-		p.Since = time.Now().Add(-r.Since)
-	}
-	_, err := how(p)
-	if err != nil && ctx.Err() == nil {
-		m.log.Warn().Err(err).Msg("a server can't be read from just now")
-	}
-	return err == nil
-}
-
-// pullState is the name of the file that says how far pulling has come: no
-// host's name shows in it.
-func pullState(data, name string) string {
-	sum := sha256.Sum256([]byte(name))
-	return filepath.Join(data, "pulls", hex.EncodeToString(sum[:8])+".json")
 }

@@ -89,7 +89,7 @@ func feeding(p config.Peer) (feed.Peer, error) {
 // reading is how one peer is read from.
 func reading(p config.Peer, from peer.Peer) (gateway.Reading, error) {
 	r := p.Read
-	server, _, err := server(r.Address, r.Security, r.Authority, r.User, r.Password)
+	server, version, err := server(r.Address, r.Security, r.Authority, r.User, r.Password)
 	if err != nil {
 		return gateway.Reading{}, err
 	}
@@ -102,6 +102,9 @@ func reading(p config.Peer, from peer.Peer) (gateway.Reading, error) {
 		}
 		out.Pulls = true
 	}
+	p.Feed, p.Read = nil, nil
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v %+v %s", p, *r, version))
+	out.Version = hex.EncodeToString(sum[:])
 	return out, nil
 }
 

@@ -55,7 +55,7 @@ func TestConviction_nothingMoreIsTakenOrSealed(t *testing.T) {
 		if !p.Reserved(pool.MessageID(entries[1].Get("Message-ID"))) {
 			t.Errorf("%s: anybody may take its names", what)
 		}
-		if ids, err := NewRepairer(p, newStore(t)).Lacking(t.Context(), now()); err != nil || len(ids) > 0 {
+		if ids, err := NewRepairer(p, newStore(t)).Lacking(t.Context(), now(), func(pool.MessageID) bool { return true }); err != nil || len(ids) > 0 {
 			t.Errorf("%s: %d articles of it are asked for, %v", what, len(ids), err)
 		}
 		if list := p.Book.List(); len(list) != 1 || !list[0].Convicted || list[0].Taken || p.Book.Convicted() != 1 {

@@ -289,8 +289,10 @@ func TestRepairer_findsEverythingThatIsLacking(t *testing.T) {
 		}
 	}
 	r := NewRepairer(p, store)
+	asked := make(map[pool.MessageID]bool)
+	due := func(id pool.MessageID) bool { return !asked[id] }
 	for range 5 {
-		ids, err := r.Lacking(t.Context(), now())
+		ids, err := r.Lacking(t.Context(), now(), due)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,46 +304,15 @@ func TestRepairer_findsEverythingThatIsLacking(t *testing.T) {
 				file(t, store, a)
 				delete(want, id)
 			}
+			asked[id] = true
 		}
-		r.Asked(ids, true, now())
 	}
 	if len(want) > 0 {
 		t.Errorf("%d articles are still lacking", len(want))
 	}
-	ids, err := r.Lacking(t.Context(), now())
+	ids, err := r.Lacking(t.Context(), now(), due)
 	if err != nil || len(ids) > 0 {
 		t.Errorf("asks for %d more, %v", len(ids), err)
-	}
-}
-
-func TestRepairer_asksEverMoreSeldomForWhatIsNowhere(t *testing.T) {
-	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
-	d := gw.directoryArticle(nil)
-	if _, err := check(t, p, text(d)); err != nil {
-		t.Fatal(err)
-	}
-	_, manifest := gw.batch(current() - 5) // its first
-	file(t, store, manifest)
-	file(t, store, d)
-	r := NewRepairer(p, store)
-	times := 0
-	at := now()
-	for range 3600 {
-		ids, err := r.Lacking(t.Context(), at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(ids) > 0 {
-			times++
-		}
-		r.Asked(ids, true, at)
-		at = at.Add(time.Second)
-		if current() != uint64(at.Unix())/300 {
-			break // before another batch is due
-		}
-	}
-	if times < 2 || times > 3 {
-		t.Errorf("asked %d times in three minutes", times)
 	}
 }
 
@@ -358,7 +329,7 @@ func TestRepairer_gatewayThatBeganAnew(t *testing.T) {
 	_, again := gw.batch(current() - 5)
 	file(t, store, begins)
 	file(t, store, again)
-	ids, err := NewRepairer(p, store).Lacking(t.Context(), now())
+	ids, err := NewRepairer(p, store).Lacking(t.Context(), now(), func(pool.MessageID) bool { return true })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,30 +337,6 @@ func TestRepairer_gatewayThatBeganAnew(t *testing.T) {
 		if slices.Contains(ids, entry.ManifestID(far, b)) != want {
 			t.Errorf("asks for the manifest of batch %d before the current one: %v", current()-b, !want)
 		}
-	}
-}
-
-func TestRepairer_asksSoonAgainWhereAServerWasAway(t *testing.T) {
-	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
-	d := gw.directoryArticle(nil)
-	if _, err := check(t, p, text(d)); err != nil {
-		t.Fatal(err)
-	}
-	_, manifest := gw.batch(current() - 5)
-	file(t, store, manifest)
-	file(t, store, d)
-	r := NewRepairer(p, store)
-	at := now()
-	for range 20 {
-		ids, err := r.Lacking(t.Context(), at)
-		if err != nil || len(ids) == 0 {
-			t.Fatalf("asks for %d, %v: a time away made it wait longer", len(ids), err)
-		}
-		r.Asked(ids, false, at)
-		if ids, err := r.Lacking(t.Context(), at); err != nil || len(ids) != 0 {
-			t.Fatalf("asks for %d at once again, %v", len(ids), err)
-		}
-		at = at.Add(soon)
 	}
 }
 

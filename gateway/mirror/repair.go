@@ -13,17 +13,8 @@ import (
 	"github.com/restante/restante/pool/entry"
 )
 
-const (
-	// firstRetry is how long after it was nowhere to be had an article is asked
-	// for again; each further time it is twice as long, up to longestRetry.
-	firstRetry   = time.Minute
-	longestRetry = 6 * time.Hour
-	// soon is how long after one server or another could not be asked.
-	soon = 10 * time.Second
-
-	// asked is how many articles are asked for at a time.
-	asked = 2000
-)
+// atATime is how many lacking articles are named at a time.
+const atATime = 2000
 
 // A Repairer finds out what the pool lacks: every batch of a gateway has a
 // manifest, under a name that follows from its number, and the manifest names the
@@ -39,13 +30,6 @@ type Repairer struct {
 type progress struct {
 	whole map[uint64]bool // batches of which nothing is lacking
 	first uint64          // no batch before it was released
-	vain  map[pool.MessageID]vain
-}
-
-// vain is a fruitless search.
-type vain struct {
-	wait time.Duration
-	next time.Time
 }
 
 // NewRepairer returns a repairer of a store.
@@ -53,38 +37,38 @@ func NewRepairer(p *Policy, store pool.Reader) *Repairer {
 	return &Repairer{policy: p, store: store, state: make(map[string]*progress)}
 }
 
-// Lacking returns manifests and entries that should be here and are not, and
-// were not asked for just now. There may be more once these are here.
-func (r *Repairer) Lacking(ctx context.Context, now time.Time) ([]pool.MessageID, error) {
+// Lacking returns directories, manifests and entries that should be here and are
+// not, of those that due approves. There may be more once these are here.
+func (r *Repairer) Lacking(ctx context.Context, now time.Time, due func(pool.MessageID) bool) ([]pool.MessageID, error) {
 	var out []pool.MessageID
 	for _, domain := range r.policy.Book.Gateways() {
 		d, _, err := r.policy.Book.get(domain)
 		if err != nil {
 			continue // nothing is taken of it any more
 		}
-		if out, err = r.lackingOf(ctx, out, d, now); err != nil {
+		if out, err = r.lackingOf(ctx, out, d, now, due); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.Directory, now time.Time) ([]pool.MessageID, error) {
+func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.Directory, now time.Time, due func(pool.MessageID) bool) ([]pool.MessageID, error) {
 	p := r.state[d.Domain]
 	if p == nil {
-		p = &progress{whole: make(map[uint64]bool), vain: make(map[pool.MessageID]vain)}
+		p = &progress{whole: make(map[uint64]bool)}
 		r.state[d.Domain] = p
 	}
 	for _, id := range r.policy.Book.directories(d) {
-		if seen, err := r.holds(ctx, id); err != nil {
+		if seen, err := holds(ctx, r.store, id); err != nil {
 			return nil, err
-		} else if !seen && p.due(id, now) {
+		} else if !seen && due(id) {
 			out = append(out, id)
 		}
 	}
 	first, last := r.span(d, now)
-	p.forget(first, now)
-	for b := last; b >= max(first, p.first) && len(out) < asked; b-- { // the newest is the likeliest to be found
+	maps.DeleteFunc(p.whole, func(b uint64, _ bool) bool { return b < first })
+	for b := last; b >= max(first, p.first) && len(out) < atATime; b-- { // the newest is the likeliest to be found
 		if p.whole[b] {
 			continue
 		}
@@ -99,7 +83,7 @@ func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.
 		}
 		p.whole[b] = batch.held && len(batch.lacking) == 0
 		for _, id := range batch.lacking {
-			if p.due(id, now) {
+			if due(id) {
 				out = append(out, id)
 			}
 		}
@@ -141,55 +125,6 @@ func (r *Repairer) span(d *note.Directory, now time.Time) (first, last uint64) {
 		first = max(first, b)
 	}
 	return first, last
-}
-
-// due says whether an article may be asked for, again or for the first time.
-func (p *progress) due(id pool.MessageID, now time.Time) bool {
-	v, ok := p.vain[id]
-	return !ok || !now.Before(v.next)
-}
-
-func (r *Repairer) holds(ctx context.Context, id pool.MessageID) (bool, error) {
-	_, err := r.store.ByID(ctx, id)
-	if errors.Is(err, pool.ErrNotFound) || errors.Is(err, pool.ErrCorrupt) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// forget lets go of what has expired.
-func (p *progress) forget(first uint64, now time.Time) {
-	maps.DeleteFunc(p.whole, func(b uint64, _ bool) bool { return b < first })
-	maps.DeleteFunc(p.vain, func(_ pool.MessageID, v vain) bool { return now.Sub(v.next) > longestRetry })
-	if len(p.vain) > 1<<20 {
-		clear(p.vain)
-	}
-}
-
-// Asked notes that some articles were asked for. Those that are still lacking are
-// asked for again later: soon where not everybody could be asked, and ever more
-// seldom where everybody was. What came and is not what it should be counts as
-// lacking, or it would be fetched again and again.
-func (r *Repairer) Asked(ids []pool.MessageID, everybody bool, now time.Time) {
-	for _, id := range ids {
-		p := r.of(id)
-		if p == nil {
-			continue
-		}
-		v := p.vain[id]
-		if !everybody {
-			v.next = now.Add(soon)
-		} else {
-			v.wait = min(max(2*v.wait, firstRetry), longestRetry)
-			v.next = now.Add(v.wait)
-		}
-		p.vain[id] = v
-	}
-}
-
-func (r *Repairer) of(id pool.MessageID) *progress {
-	at := bytes.IndexByte([]byte(id), '@')
-	return r.state[string(id[at+1:len(id)-1])]
 }
 
 // A batch is how it stands with one batch.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -126,4 +127,47 @@ func TestMirror_pullsWithoutAFeed(t *testing.T) {
 	connect(t, b, link{domain: "a.example", to: a, reads: true, read: "pull = \"restante.*\"\nevery = \"1s\"\n"})
 	time.Sleep(3 * time.Second)
 	follows(t, b, a, "a.example", 10)
+}
+
+// One server says nothing any more: what comes from the other goes on, within the
+// time that the first would be waited for.
+func TestMirror_aServerThatStallsHoldsUpNobody(t *testing.T) {
+	a := gateway(t, "a.example")
+	b := gateway(t, "b.example")
+	var octets atomic.Int64
+	silent := newProxy(t, a.Address, &octets)
+	silent.set(stalls)
+	connect(t, b,
+		link{domain: "1.example", address: silent.address, reads: true, read: "pull = \"*\"\nevery = \"1s\"\n"},
+		link{domain: "a.example", to: a, reads: true})
+	time.Sleep(3 * time.Second)
+	begun := time.Now()
+	follows(t, b, a, "a.example", 10)
+	if took := time.Since(begun); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// Public groups have no manifest: after a loss of the store a mirror that kept how
+// far it pulled has to notice that itself.
+func TestMirror_pullsPublicGroupsAgainAfterALoss(t *testing.T) {
+	a := gateway(t, "a.example")
+	b := gateway(t, "b.example")
+	connect(t, b, link{domain: "a.example", to: a, reads: true, read: "pull = \"misc.test\"\nevery = \"1s\"\n"})
+	r := a.Dial()
+	for i := range 3 {
+		r.Post(fmt.Sprintf("Newsgroups: misc.test\nFrom: x@y.example\nSubject: %d\n\nwords\n", i))
+	}
+	has := func(n int) func() bool {
+		return func() bool { return len(b.Dial().Bodies("misc.test")) == n }
+	}
+	await(t, "what is posted at the other gateway", has(3))
+	b.Kill()
+	for _, name := range []string{"segments", "history", "index", "groups"} {
+		if err := os.RemoveAll(filepath.Join(b.Data, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Restart()
+	await(t, "what was here before the loss", has(3))
 }
