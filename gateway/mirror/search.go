@@ -14,7 +14,7 @@ import (
 const (
 	// firstRetry is how long after a server did not have an article it is asked for
 	// it again; each further time it is twice as long, up to longestRetry.
-	firstRetry   = time.Minute
+	firstRetry   = 15 * time.Second
 	longestRetry = 6 * time.Hour
 	// maxVain bounds what is remembered of one server's answers.
 	maxVain = 1 << 20
@@ -68,7 +68,8 @@ func NewSearch(store pool.Reader) *Search {
 	}
 }
 
-// Join says that a server can be asked, for the first time or again.
+// Join says that a server can be asked, for the first time or again. What it did
+// not have before it was away it may have now.
 func (s *Search) Join(server string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,6 +80,7 @@ func (s *Search) Join(server string) {
 	}
 	if from.away {
 		from.away = false
+		clear(from.vain)
 		s.Wake()
 	}
 }
