@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -24,6 +25,8 @@ const MaxOverviewLine = 2000
 // locations are left out where the line would pass [MaxOverviewLine].
 func (o *Overview) AppendLine(dst []byte, id MessageID, xref string) []byte {
 	start := len(dst)
+	const more = len("\t\t\t\t\t2147483647\t2147483647\tXref: ")
+	dst = slices.Grow(dst, len(o.Subject)+len(o.From)+len(o.Date)+len(id)+len(o.References)+len(xref)+more)
 	for _, field := range [...]string{o.Subject, o.From, o.Date, string(id), o.References} {
 		dst = append(append(dst, field...), '\t')
 	}
@@ -40,7 +43,7 @@ func (o *Overview) AppendLine(dst []byte, id MessageID, xref string) []byte {
 // Xref returns the value of the Xref header for an article that server holds at
 // the given locations (RFC 5536, Section 3.2.14).
 func Xref(server string, at []Location) string {
-	out := []byte(server)
+	out := append(make([]byte, 0, 64), server...)
 	for _, l := range at {
 		out = append(append(append(out, ' '), l.Group...), ':')
 		out = strconv.AppendUint(out, uint64(l.Number), 10)

@@ -121,7 +121,7 @@ func (b *batch) add(f *filing) error {
 		b.refused = s.latch(err)
 		return b.refused
 	}
-	if err := f.write(p.segment, s.options.ServerName, at); err != nil {
+	if err := s.write(f, p.segment, at); err != nil {
 		return err
 	}
 	p.filed = append(p.filed, f)
@@ -172,11 +172,12 @@ func (b *batch) part(epoch uint64) (*part, error) {
 	return p, nil
 }
 
-// write adds the article's record to the segment's log.
-func (f *filing) write(seg *segment, server string, at []pool.Location) error {
+// write adds an article's record to the segment's log.
+func (s *Store) write(f *filing, seg *segment, at []pool.Location) error {
 	a := f.article
-	f.at, f.form = at, article.Complete(a, server, at)
-	meta := appendMeta(make([]byte, 0, 512), f.stored())
+	f.at, f.form = at, article.Complete(a, s.options.ServerName, at)
+	s.meta = appendMeta(s.meta[:0], f.stored())
+	meta := s.meta
 	offset, err := seg.log.Add(meta, a.Head, []byte(f.form.Xref), []byte("\r\n"), a.Body, []byte(".\r\n"))
 	f.place = place{segment: seg.number, offset: offset, size: len(meta) + f.form.WireSize(a)}
 	return err

@@ -91,6 +91,7 @@ type Store struct {
 	lastSegment uint32
 	lastGroup   uint32
 	given       map[pool.Group]pool.Number // the last number of what is under way
+	meta        []byte                     // to put a record's beginning together in
 
 	underWay underWay
 	rows     leveldb.Batch         // for the index; used by whoever publishes
@@ -109,8 +110,9 @@ type Store struct {
 	unswept  map[uint32]bool // groups with rows below their floor; guarded by expiring
 	removing sync.Mutex      // held by whatever takes articles out of the index, a step at a time
 
-	grown chan growth   // what Run may make room for
-	done  chan struct{} // closed by Close
+	grown      chan growth   // what Run may make room for
+	largeSteps atomic.Bool   // the last batch was too large for that
+	done       chan struct{} // closed by Close
 
 	opened bool              // set at the end of Open
 	turns  func(work func()) // for tests: calls what runs alone

@@ -187,9 +187,11 @@ func (x *index) eachOf(letter byte, visit func(key, value []byte) (bool, error))
 
 func groupKey(group uint32) []byte     { return binary.BigEndian.AppendUint32([]byte{'g'}, group) }
 func segmentKey(segment uint32) []byte { return binary.BigEndian.AppendUint32([]byte{'s'}, segment) }
-func idKey(h hash) []byte              { return append([]byte{'m'}, h[:]...) }
-func tallyKey(segment uint32) []byte   { return binary.BigEndian.AppendUint32([]byte{'l'}, segment) }
-func historyKey(name string) []byte    { return append([]byte{'h'}, name...) }
+
+func idKey(h hash) []byte { return append(append(make([]byte, 0, 1+len(h)), 'm'), h[:]...) }
+
+func tallyKey(segment uint32) []byte { return binary.BigEndian.AppendUint32([]byte{'l'}, segment) }
+func historyKey(name string) []byte  { return append([]byte{'h'}, name...) }
 
 // withdrawalKey is that of a withdrawal's record, by the segment that it is in.
 func withdrawalKey(segment uint32, h hash) []byte {
@@ -197,12 +199,17 @@ func withdrawalKey(segment uint32, h hash) []byte {
 }
 
 func numberKey(group uint32, n pool.Number) []byte {
-	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte{'n'}, group), uint32(n))
+	key := binary.BigEndian.AppendUint32(append(make([]byte, 0, 1+4+4), 'n'), group)
+	return binary.BigEndian.AppendUint32(key, uint32(n))
 }
+
+// arrivalKeySize is the size of an arrival key in octets.
+const arrivalKeySize = 1 + 8 + 4 + 4 + 8
 
 // timeKey is the start of an arrival key: its order is that of time.
 func timeKey(t time.Time) []byte {
-	key := binary.BigEndian.AppendUint64([]byte{'t'}, uint64(t.Unix())^1<<63)
+	key := append(make([]byte, 0, arrivalKeySize), 't')
+	key = binary.BigEndian.AppendUint64(key, uint64(t.Unix())^1<<63)
 	return binary.BigEndian.AppendUint32(key, uint32(t.Nanosecond()))
 }
 
@@ -213,16 +220,15 @@ func arrivalKey(t time.Time, p place) []byte {
 
 // arrivalSegment returns the segment in an arrival key.
 func arrivalSegment(key []byte) uint32 {
-	const at = len("t") + 8 + 4
-	if len(key) != at+4+8 {
+	if len(key) != arrivalKeySize {
 		return 0
 	}
-	return binary.BigEndian.Uint32(key[at:])
+	return binary.BigEndian.Uint32(key[1+8+4:])
 }
 
 // arrivalOffset returns where in its segment an arrival key's record stands.
 func arrivalOffset(key []byte) int64 {
-	return int64(binary.BigEndian.Uint64(key[len("t")+8+4+4:]))
+	return int64(binary.BigEndian.Uint64(key[1+8+4+4:]))
 }
 
 // A checkpoint says how far the index knows a segment.

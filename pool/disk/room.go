@@ -72,6 +72,7 @@ func (s *Store) keepMakingRoom(ctx context.Context) {
 // noteGrowth tells Run, if it is not busy.
 func (s *Store) noteGrowth(p *part) {
 	g := growth{p.segment.log, p.records.Size()}
+	s.largeSteps.Store(g.octets > largeBatch)
 	if g.octets > largeBatch {
 		return
 	}
@@ -87,7 +88,7 @@ func (s *Store) makeRoom(ctx context.Context, g growth) {
 	}
 	defer s.leave()
 	ahead := min(max(g.log.End()/4, leastRoom), mostRoom)
-	for ctx.Err() == nil && s.room() == nil {
+	for ctx.Err() == nil && !s.largeSteps.Load() && s.room() == nil {
 		extended, err := g.log.Extend(ahead)
 		if err != nil && !errors.Is(err, pool.ErrDiskFull) {
 			s.options.Logger.Debug().Err(err).Msg("can't make room ahead")

@@ -42,7 +42,10 @@ func (l *Log) extend(ahead int64) (File, error) {
 		}
 		l.zeros = f
 	}
-	if err := writeAll(l.zeros, make([]byte, extendChunk), l.room); err != nil {
+	if l.blank == nil {
+		l.blank = make([]byte, extendChunk)
+	}
+	if err := writeAll(l.zeros, l.blank, l.room); err != nil {
 		return nil, err
 	}
 	l.room += extendChunk
@@ -61,7 +64,7 @@ func (l *Log) Seal() error {
 	var err error
 	if l.zeros != nil {
 		err = l.zeros.Close()
-		l.zeros = nil
+		l.zeros, l.blank = nil, nil
 	}
 	if l.Failed() == nil && l.room > l.next {
 		err = errors.Join(err, l.f.Truncate(l.next))

@@ -33,15 +33,17 @@ type Log struct {
 
 	mu     sync.Mutex // guards what follows; held for moments
 	end    int64      // the end of the last record on stable storage
+	wrote  int64      // the end of the last octets that were written, and all before them
 	cuts   int        // how often records that had no space were cut off
 	cut    error      // why they were
 	failed error      // latched: no more writes
-	spare  []byte     // a buffer to gather in
+	spares [][]byte   // buffers to gather in
 
 	roomMu sync.Mutex // guards what follows, and writes behind room
 	room   int64      // the file's size, as far as nothing but zeros is behind the records
 	sealed bool       // no more is added
 	zeros  File       // what Extend writes with
+	blank  []byte     // and what it writes
 }
 
 // Open opens a file and makes it when there is none, its name durable. It calls
@@ -97,7 +99,7 @@ func open(f File, size, from int64, visit func(offset int64, payload []byte) err
 		}
 		size = res.End
 	}
-	return &Log{Reader: r, f: f, end: res.End, next: res.End, room: max(size, res.End)}, res, nil
+	return &Log{Reader: r, f: f, end: res.End, wrote: res.End, next: res.End, room: max(size, res.End)}, res, nil
 }
 
 // rewriteMost is how much of a file's end is written anew at most. What was
@@ -156,6 +158,17 @@ func start(f File) (*Reader, error) {
 // flushSize is how much is written between two syncs at most.
 const flushSize = 8 << 20
 
+// Once earlyLeast octets are gathered they are written while the records before
+// them are synced, up to earlyMost that are not synced themselves.
+const (
+	earlyLeast = 64 << 10
+	earlyMost  = flushSize / 2
+)
+
+// spareBuffers is how many buffers are kept to be used again: while one is
+// committed, another gathers.
+const spareBuffers = 2
+
 // End returns where the last record on stable storage ends.
 func (l *Log) End() int64 {
 	l.mu.Lock()
@@ -204,12 +217,30 @@ func (l *Log) Add(parts ...[]byte) (offset int64, err error) {
 	p.buf = l.salt.appendRecord(p.buf, offset, parts...)
 	p.to += Overhead + int64(size)
 	l.next = p.to
-	if len(p.buf) >= flushSize && p.from == l.End() {
+	switch {
+	case len(p.buf) >= flushSize && p.from == l.End():
 		buf := p.buf[:0]
 		p.write()
 		p.buf = buf
+	case len(p.buf) >= earlyLeast && p.to-p.from <= earlyMost:
+		p.early()
 	}
 	return offset, nil
+}
+
+// early writes what was gathered, if all before it is written, and keeps an error
+// for Commit. Nobody hears of it before it is synced, which is Commit's part: a
+// second sync of the file at the same time could take an error away from the first.
+func (p *Pending) early() {
+	l, at := p.log, p.to-int64(len(p.buf))
+	l.mu.Lock()
+	may := l.failed == nil && l.cuts == p.cuts && l.wrote == at
+	l.mu.Unlock()
+	if p.err == nil && may {
+		p.err = l.put(p.buf, at)
+		p.cut = full(p.err)
+		p.buf = p.buf[:0]
+	}
 }
 
 func (l *Log) begin() *Pending {
@@ -218,8 +249,10 @@ func (l *Log) begin() *Pending {
 	if l.seen != l.cuts {
 		l.seen, l.next = l.cuts, l.end
 	}
-	p := &Pending{log: l, from: l.next, to: l.next, cuts: l.cuts, buf: l.spare[:0]}
-	l.spare = nil
+	p := &Pending{log: l, from: l.next, to: l.next, cuts: l.cuts}
+	if n := len(l.spares); n > 0 {
+		p.buf, l.spares = l.spares[n-1], l.spares[:n-1]
+	}
 	return p
 }
 
@@ -249,7 +282,7 @@ func (p *Pending) write() {
 	if p.err == nil {
 		p.err = p.log.Failed()
 	}
-	for len(p.buf) > 0 && p.err == nil {
+	for p.err == nil {
 		octets := p.buf[:min(len(p.buf), flushSize)]
 		p.err = p.log.put(octets, p.to-int64(len(p.buf)))
 		p.cut = full(p.err)
@@ -257,6 +290,9 @@ func (p *Pending) write() {
 			p.err = p.log.f.Sync()
 		}
 		p.buf = p.buf[len(octets):]
+		if len(p.buf) == 0 {
+			return
+		}
 	}
 }
 
@@ -271,7 +307,13 @@ func (l *Log) put(octets []byte, at int64) error {
 		defer l.roomMu.Unlock()
 		l.room = to
 	}
-	return writeAll(l.f, octets, at)
+	if err := writeAll(l.f, octets, at); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wrote = to
+	return nil
 }
 
 // Commit brings the records to stable storage, in one sync unless they are many
@@ -324,8 +366,8 @@ func (l *Log) settle(end int64, buf []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.end = end
-	if cap(buf) <= 2*flushSize {
-		l.spare = buf
+	if cap(buf) <= 2*flushSize && len(l.spares) < spareBuffers {
+		l.spares = append(l.spares, buf[:0])
 	}
 }
 
@@ -334,6 +376,7 @@ func (l *Log) noSpace(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cuts++
+	l.wrote = l.end
 	l.cut = fmt.Errorf("%w: %w", pool.ErrDiskFull, err)
 	return l.cut
 }
