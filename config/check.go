@@ -175,6 +175,9 @@ func (c *checker) limits(l Limits) {
 	if l.DiskReserve < 0 {
 		c.say("limits.disk_reserve", "%d is negative: write a number of octets, 0 for none", l.DiskReserve)
 	}
+	if l.IndexMemory != 0 {
+		c.between("limits.index_memory", l.IndexMemory, 8<<20, 1<<32)
+	}
 	if time.Duration(l.Cutoff) < 72*time.Hour {
 		c.say("limits.cutoff", `too short: write at least "72h"; ten days, "240h", are usual`)
 	}

@@ -126,6 +126,7 @@ type Limits struct {
 	Posts        int      `toml:"posts"`                      // octets of public posts that may wait for the next batch; 67108864
 	Cutoff       Duration `toml:"cutoff"`                     // an article from a peer that is older is refused; 240h
 	DiskReserve  int64    `toml:"disk_reserve"`               // octets of the disk left free: nothing is taken below it; 1073741824
+	IndexMemory  int      `toml:"index_memory"`               // octets of memory for the store's index, 0 for a share of the machine's; 0
 }
 
 // Expire is how much is kept of a public group that says nothing else itself.

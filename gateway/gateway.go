@@ -61,6 +61,7 @@ type Settings struct {
 	MaxArticle int                 // octets
 
 	DiskReserve uint64 // octets of the disk that stay free
+	IndexMemory int    // octets of memory for the store's index; 0: the store's default
 
 	Keep map[pool.Group]Keep // of the public groups; all is kept of those that are not in it
 
@@ -145,7 +146,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		return nil, fmt.Errorf("open the keys: %w", err)
 	}
 	// The store first: it has the lock on the folder, the keys in it included.
-	store, err := disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, Remember: remembered(s.Cutoff), Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
+	store, err := disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, Remember: remembered(s.Cutoff), IndexMemory: s.IndexMemory, Logger: s.Logger}) //nolint:contextcheck // it waits for the lock ten seconds at most
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}

@@ -34,7 +34,7 @@ func WithKeys(ctx context.Context, s Settings, f func(*keyring.Ring) error) erro
 
 // alone calls f with the store, which has the lock on the data folder.
 func alone(s Settings, f func(pool.Store) error) (err error) {
-	store, err := disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, Logger: s.Logger})
+	store, err := disk.Open(s.Data, disk.Options{ServerName: s.Domain, Reserve: s.DiskReserve, IndexMemory: s.IndexMemory, Logger: s.Logger})
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}

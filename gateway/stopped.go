@@ -64,7 +64,7 @@ func OpenToImport(ctx context.Context, s Settings) (*Stopped, error) {
 
 func openStopped(s Settings) (*Stopped, error) {
 	store, err := disk.Open(s.Data, disk.Options{
-		ServerName: s.Domain, Reserve: s.DiskReserve, LockWait: time.Second, Logger: s.Logger,
+		ServerName: s.Domain, Reserve: s.DiskReserve, IndexMemory: s.IndexMemory, LockWait: time.Second, Logger: s.Logger,
 	})
 	if errors.Is(err, disk.ErrInUse) {
 		return nil, ErrRuns

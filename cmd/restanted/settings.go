@@ -77,6 +77,7 @@ func settings(c config.Config, log zerolog.Logger) (gateway.Settings, error) {
 		LoginWait:     time.Duration(c.Limits.LoginWait),
 		MaxArticle:    c.Limits.ArticleSize,
 		DiskReserve:   uint64(c.Limits.DiskReserve),
+		IndexMemory:   indexMemory(c.Limits.IndexMemory),
 		ClockJump:     uint64(c.Keys.ClockJump),
 		TLS:           certificates(c, log),
 		Admission: gateway.Admission{

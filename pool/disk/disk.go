@@ -38,7 +38,7 @@ type Options struct {
 	SegmentSize int64          // octets of a segment, passed by one batch at most; default 256 MiB
 	Reserve     uint64         // octets that must stay free on the file system; default none
 	Remember    time.Duration  // how long the message-ids of articles that are gone are remembered; default for ever
-	IndexMemory int            // octets of memory that the index may use, roughly; default 32 MiB
+	IndexMemory int            // octets of memory that the index may use, roughly; default 64 MiB
 	LockWait    time.Duration  // how long to try for the folder's lock; default 10 s
 	Logger      zerolog.Logger // gets what an operator must know, and never names an article
 
@@ -59,7 +59,7 @@ func (o Options) withDefaults() Options {
 		o.SegmentSize = 256 << 20
 	}
 	if o.IndexMemory <= 0 {
-		o.IndexMemory = 32 << 20
+		o.IndexMemory = 64 << 20
 	}
 	if o.LockWait <= 0 {
 		o.LockWait = 10 * time.Second

@@ -77,16 +77,20 @@ type journalFile struct{ storage.Writer }
 func (w journalFile) Close() error { return errors.Join(w.Sync(), w.Writer.Close()) }
 
 // openIndex opens the index or makes one. memory is about how many octets of
-// memory it may use. What is damaged is in doubt.
+// memory it may use: an eighth for what is written, as much for that on its way to
+// a table, and the rest for what is read of tables. The parts of these that lead to
+// a key, filters and lists of blocks, take some 6 octets an article: where there is
+// no memory for them they are read and summed again for every key. What is damaged is
+// in doubt.
 func openIndex(files record.FS, dir string, memory int) (*index, error) {
 	at, err := indexStorage(files, dir)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDoubt, err)
 	}
 	db, err := leveldb.Open(indexFiles{at}, &opt.Options{
-		WriteBuffer:            memory / 4,
-		BlockCacheCapacity:     memory / 2,
-		CompactionTableSize:    max(min(memory/4, 16<<20), 1<<20),
+		WriteBuffer:            memory / 8,
+		BlockCacheCapacity:     memory / 4 * 3,
+		CompactionTableSize:    max(min(memory/8, 16<<20), 1<<20),
 		CompactionTotalSize:    max(min(memory*4, 256<<20), 10<<20),
 		Filter:                 filter.NewBloomFilter(10),
 		Compression:            opt.NoCompression,

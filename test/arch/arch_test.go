@@ -20,7 +20,7 @@ var rooms = map[string][]string{
 	"cmd/restanted": {
 		"config", "gateway", "gateway/admin", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer", "gateway/pull",
 		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive", "pool/disk",
-		"github.com/schollz/progressbar/v3", "golang.org/x/term",
+		"github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/KimMachineGun/automemlimit/memlimit",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},
 	"cmd/restante": {

@@ -28,11 +28,16 @@ func makeArticle(name string, epoch uint64) *pool.Article {
 		seed = seed*31 + uint64(c)
 	}
 	r := rand.New(rand.NewPCG(seed, 1))
-	text := "From: a@example.org\r\nSubject: " + name + "\r\nMessage-ID: " + string(pooltest.ID(name)) + "\r\n\r\n"
-	for range 1 + r.IntN(40) {
-		text += strings.Repeat(string(rune('!'+r.IntN(90))), 1+r.IntN(70)) + "\r\n"
+	var text strings.Builder
+	text.WriteString("From: a@example.org\r\nSubject: " + name + "\r\nMessage-ID: " + string(pooltest.ID(name)) + "\r\n\r\n")
+	lines := 1 + r.IntN(40)
+	if r.IntN(16) == 0 { // it is written while others are synced
+		lines += 1000 + r.IntN(2000)
 	}
-	parsed, err := article.Parse([]byte(text))
+	for range lines {
+		text.WriteString(strings.Repeat(string(rune('!'+r.IntN(90))), 1+r.IntN(70)) + "\r\n")
+	}
+	parsed, err := article.Parse([]byte(text.String()))
 	if err != nil {
 		panic(err)
 	}
