@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // A Lender is a Reader that lends articles: for whoever sends them on, and need
@@ -21,6 +22,9 @@ type Loan interface {
 	// ID returns the article's message-id.
 	ID() MessageID
 
+	// Summary returns what is known of the article, as it stands now.
+	Summary() Summary
+
 	// WritePart writes a part of the article to w in wire form, without a
 	// terminator. The octets are the article's, whatever was withdrawn, expired
 	// or dropped since it was lent, and also once the store is closed. A w that
@@ -32,6 +36,16 @@ type Loan interface {
 	// Return gives the article back. It is called once, after everything else.
 	Return()
 }
+
+// A Summary is what is known of an article besides its octets, as [Stored] has it.
+type Summary struct {
+	Arrived   time.Time
+	Size      int // octets of the wire form
+	Locations []Location
+}
+
+// Summary returns what is known of an article.
+func (a *Stored) Summary() Summary { return Summary{a.Arrived, len(a.Wire), a.Locations} }
 
 // A Part is what a reader wants of an article.
 type Part int
@@ -83,6 +97,8 @@ func Hold(a *Stored, err error) (Loan, error) {
 type held struct{ article *Stored }
 
 func (h held) ID() MessageID { return h.article.ID }
+
+func (h held) Summary() Summary { return h.article.Summary() }
 
 func (h held) WritePart(w io.Writer, part Part) error {
 	from, to := part.Bounds(len(h.article.Wire), h.article.HeadSize)

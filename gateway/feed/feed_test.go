@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +22,10 @@ import (
 	"github.com/restante/restante/pool/memory"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// goleveldb lets one goroutine of a closed database go on for a while.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
+}
 
 // A taker is a news server that takes articles. What it answers is for a test
 // to say: by message-id, and the code alone.
@@ -208,7 +212,8 @@ func (k *taker) peer(groups string) Peer {
 // feeding feeds until stop is called.
 func feeding(t *testing.T, dir string, s pool.Store, peers ...Peer) (f *Feeds, stop func()) {
 	t.Helper()
-	f = New(dir, s, peers, zerolog.Nop())
+	books := &lender{Reader: s}
+	f = New(dir, books, peers, zerolog.Nop())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()
@@ -219,10 +224,46 @@ func feeding(t *testing.T, dir string, s pool.Store, peers ...Peer) (f *Feeds, s
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
+			if lent := books.lent.Load(); lent != 0 {
+				t.Errorf("%d articles are not given back", lent)
+			}
 		})
 	}
 	t.Cleanup(stop)
 	return f, stop
+}
+
+// A lender counts what it lends.
+type lender struct {
+	pool.Reader
+	lent atomic.Int32
+}
+
+// A book is one article of a lender.
+type book struct {
+	pool.Loan
+	from *lender
+}
+
+func (l *lender) LendByNumber(ctx context.Context, name pool.Group, n pool.Number) (pool.Loan, error) {
+	return l.lend(pool.Hold(l.ByNumber(ctx, name, n)))
+}
+
+func (l *lender) LendByID(ctx context.Context, id pool.MessageID) (pool.Loan, error) {
+	return l.lend(pool.Hold(l.ByID(ctx, id)))
+}
+
+func (l *lender) lend(loan pool.Loan, err error) (pool.Loan, error) {
+	if err != nil {
+		return nil, err
+	}
+	l.lent.Add(1)
+	return &book{loan, l}, nil
+}
+
+func (b *book) Return() {
+	b.from.lent.Add(-1)
+	b.Loan = nil // of no more use
 }
 
 // until waits for something that other goroutines bring about.

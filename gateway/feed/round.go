@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -26,12 +27,24 @@ type link struct {
 	wanted    []parcel // the peer has asked for these
 	asked     []parcel // offered, and not answered yet
 	sent      int      // so many of asked, in front, went out whole
+
+	head bytes.Buffer // of the article that is looked at
 }
 
-// A parcel is a job with its article.
+// A parcel is a job with its article, until that was sent.
 type parcel struct {
 	job
-	article *pool.Stored
+	id   pool.MessageID
+	size int       // octets
+	loan pool.Loan // nil once it was sent
+}
+
+// release gives the article back.
+func (p *parcel) release() {
+	if p.loan != nil {
+		p.loan.Return()
+		p.loan = nil
+	}
 }
 
 // open connects, and asks whether the peer streams (RFC 4644, Section 2.3).
@@ -77,36 +90,58 @@ func (l *link) run(ctx context.Context) error {
 	return nil
 }
 
-// pack reads the articles of jobs, and leaves out those that are not for this
+// pack borrows the articles of jobs, and leaves out those that are not for this
 // peer.
 func (l *link) pack(ctx context.Context, jobs []job) []parcel {
 	var out []parcel
 	for _, j := range jobs {
-		stored, err := l.queue.store.ByNumber(ctx, j.Group, j.Number)
+		loan, err := pool.LendByNumber(ctx, l.queue.store, j.Group, j.Number)
 		switch {
+		case err == nil:
+			p := parcel{job: j, id: loan.ID(), loan: loan}
+			if l.due(&p) {
+				out = append(out, p)
+			} else {
+				p.release()
+			}
 		case ctx.Err() != nil:
 			l.queue.settle(j, unsent, 0)
 		case errors.Is(err, pool.ErrNotFound), errors.Is(err, pool.ErrNoGroup): // withdrawn, or expired just now
 			l.queue.settle(j, gone(j), 0)
-		case err != nil: // damaged
+		default: // damaged
 			l.queue.offer(&j)
 			l.queue.settle(j, lost, 0)
-		case !j.offered && !l.peer.wants(stored, j.Group):
-			l.queue.settle(j, passed, 0)
-		default:
-			if due := stored.Arrived.Add(l.peer.Delay); !j.offered && time.Now().Before(due) {
-				l.queue.wait(j, due)
-				continue
-			}
-			l.queue.offer(&j)
-			if l.peer.Backlog > 0 && time.Since(stored.Arrived) > l.peer.Backlog {
-				l.queue.settle(j, lost, 0)
-				continue
-			}
-			out = append(out, parcel{j, stored})
 		}
 	}
 	return out
+}
+
+// due says whether an article is to be offered now, and settles it otherwise.
+func (l *link) due(p *parcel) bool {
+	about := p.loan.Summary()
+	p.size = about.Size
+	if !p.offered {
+		l.head.Reset()
+		if p.loan.WritePart(&l.head, pool.HeadPart) != nil {
+			l.queue.offer(&p.job)
+			l.queue.settle(p.job, lost, 0)
+			return false
+		}
+		if !l.peer.wants(about, l.head.Bytes(), p.Group) {
+			l.queue.settle(p.job, passed, 0)
+			return false
+		}
+		if due := about.Arrived.Add(l.peer.Delay); time.Now().Before(due) {
+			l.queue.wait(p.job, due)
+			return false
+		}
+	}
+	l.queue.offer(&p.job)
+	if l.peer.Backlog > 0 && time.Since(about.Arrived) > l.peer.Backlog {
+		l.queue.settle(p.job, lost, 0)
+		return false
+	}
+	return true
 }
 
 // gone is what becomes of a job whose article is there no more.
@@ -121,6 +156,12 @@ func gone(j job) outcome {
 // over which several connections broke is put off: there are articles over which
 // a peer hangs up each time, and what is behind one must not wait for ever.
 func (l *link) giveBack() {
+	for i := range l.asked {
+		l.asked[i].release()
+	}
+	for i := range l.wanted {
+		l.wanted[i].release()
+	}
 	if l.sent > 0 {
 		p := &l.asked[0]
 		if p.broke++; p.broke >= mostBroken {
@@ -153,22 +194,27 @@ func (l *link) stream(fresh []parcel) error {
 	l.asked, l.wanted, l.sent = append(sent[:len(sent):len(sent)], fresh...), nil, len(sent)
 	octets := 0
 	for _, p := range sent {
-		octets += len(p.article.Wire)
+		octets += p.size
 	}
 	l.conn.Extend(octets)
 	for _, p := range sent {
-		if err := l.conn.W.Command("TAKETHIS " + string(p.article.ID)); err != nil {
+		if err := l.conn.W.Command("TAKETHIS " + string(p.id)); err != nil {
 			return err
 		}
-		l.conn.W.Wire(p.article.Wire)
+		if err := l.send(p); err != nil {
+			return err
+		}
 	}
 	for _, p := range fresh {
-		if err := l.conn.W.Command("CHECK " + string(p.article.ID)); err != nil {
+		if err := l.conn.W.Command("CHECK " + string(p.id)); err != nil {
 			return err
 		}
 	}
 	if l.conn.W.Flush() != nil {
 		return remote.ErrLost
+	}
+	for i := range l.asked[:l.sent] {
+		l.asked[i].release()
 	}
 	for len(l.asked) > 0 {
 		if err := l.answered(l.sent > 0); err != nil {
@@ -184,14 +230,14 @@ func (l *link) stream(fresh []parcel) error {
 func (l *link) answered(sent bool) error {
 	p, octets := l.asked[0], 0
 	if sent {
-		octets = len(l.asked[0].article.Wire)
+		octets = p.size
 	}
 	reply, err := l.conn.Reply()
 	if err != nil {
 		return err
 	}
 	id, _, _ := strings.Cut(reply.Text, " ")
-	if reply.Code != nntp.CodeUnavailable && id != string(p.article.ID) {
+	if reply.Code != nntp.CodeUnavailable && id != string(p.id) {
 		return remote.ErrProtocol
 	}
 	var o outcome
@@ -211,8 +257,18 @@ func (l *link) answered(sent bool) error {
 	default:
 		return &remote.Refused{Code: reply.Code}
 	}
+	p.release()
 	l.asked = l.asked[1:]
 	l.queue.settle(p.job, o, octets)
+	return nil
+}
+
+// send writes an article as a block.
+func (l *link) send(p parcel) error {
+	if p.loan.WritePart(l.conn.W, pool.Whole) != nil { // a part may have left already
+		return remote.ErrLost
+	}
+	l.conn.W.End()
 	return nil
 }
 
@@ -221,25 +277,28 @@ func (l *link) oneByOne(fresh []parcel) error {
 	l.asked = fresh
 	for len(l.asked) > 0 {
 		p := l.asked[0]
-		o, octets, err := l.ihave(p.article)
+		o, octets, err := l.ihave(p)
 		if err != nil {
 			return err
 		}
+		p.release()
 		l.asked, l.sent = l.asked[1:], 0
 		l.queue.settle(p.job, o, octets)
 	}
 	return nil
 }
 
-func (l *link) ihave(a *pool.Stored) (o outcome, octets int, err error) {
-	reply, err := l.conn.Send("IHAVE " + string(a.ID))
+func (l *link) ihave(p parcel) (o outcome, octets int, err error) {
+	reply, err := l.conn.Send("IHAVE " + string(p.id))
 	if err != nil {
 		return 0, 0, err
 	}
 	if reply.Code == nntp.CodeSendTransfer {
-		octets, l.sent = len(a.Wire), 1
+		octets, l.sent = p.size, 1
 		l.conn.Extend(octets)
-		l.conn.W.Wire(a.Wire)
+		if err := l.send(p); err != nil {
+			return 0, 0, err
+		}
 		if l.conn.W.Flush() != nil {
 			return 0, 0, remote.ErrLost
 		}
@@ -260,14 +319,14 @@ func (l *link) ihave(a *pool.Stored) (o outcome, octets int, err error) {
 	return 0, 0, &remote.Refused{Code: reply.Code}
 }
 
-// wants says whether an article found in a group is for this peer. An article in
-// several groups is taken in the first of them that the peer subscribes to, and
-// passed over in the others.
-func (p *Peer) wants(a *pool.Stored, found pool.Group) bool {
-	if p.MaxSize > 0 && len(a.Wire) > p.MaxSize {
+// wants says whether an article with that header, found in a group, is for this
+// peer. An article in several groups is taken in the first of them that the peer
+// subscribes to, and passed over in the others.
+func (p *Peer) wants(about pool.Summary, head []byte, found pool.Group) bool {
+	if p.MaxSize > 0 && about.Size > p.MaxSize {
 		return false
 	}
-	for _, l := range a.Locations {
+	for _, l := range about.Locations {
 		if p.Groups.Group(l.Group) {
 			if l.Group != found {
 				return false
@@ -275,7 +334,6 @@ func (p *Peer) wants(a *pool.Stored, found pool.Group) bool {
 			break
 		}
 	}
-	head := a.Head()
 	named, _ := article.HeaderField(head, "Newsgroups")
 	if !p.Groups.Article(newsgroups(named)) {
 		return false

@@ -3,6 +3,7 @@ package nntp
 import (
 	"bytes"
 	"io"
+	"net"
 )
 
 // A Writer writes status lines, command lines and blocks. It gathers them in a
@@ -132,10 +133,17 @@ func (w *Writer) Text(lines []byte) {
 func (w *Writer) End() { w.add([]byte(".\r\n")) }
 
 // add gathers p, and sends what there is whenever the buffer is full. What would
-// fill an empty one is sent from where it is.
+// fill an empty one is sent from where it is; on plain TCP so is what is large and
+// fits no more, in one go with what was gathered, which saves the copy.
 func (w *Writer) add(p []byte) {
 	for len(p) > 0 && w.err == nil {
 		w.hold()
+		if tcp, ok := w.dst.(*net.TCPConn); ok && len(p) >= bufferSize/4 && w.used+len(p) > bufferSize {
+			both := net.Buffers{w.buf[:w.used], p}
+			_, w.err = both.WriteTo(tcp)
+			w.used = 0
+			return
+		}
 		if w.used == 0 && len(p) >= bufferSize {
 			_, w.err = w.dst.Write(p)
 			return

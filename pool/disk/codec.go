@@ -64,9 +64,7 @@ func parseAny(payload []byte) (a *pool.Stored, withdrawn bool, err error) {
 		ID: pool.MessageID(v.id), Epoch: v.epoch, Arrived: v.arrived,
 		Overview: v.overview, Wire: v.wire, HeadSize: v.headSize,
 	}
-	for name, n := range v.locations() {
-		a.Locations = append(a.Locations, pool.Location{Group: pool.Group(name), Number: n})
-	}
+	a.Locations = v.at()
 	return a, v.withdrawn, nil
 }
 
@@ -127,6 +125,14 @@ func (v view) locations() iter.Seq2[[]byte, pool.Number] {
 			}
 		}
 	}
+}
+
+// at is locations, gathered.
+func (v view) at() (at []pool.Location) {
+	for name, n := range v.locations() {
+		at = append(at, pool.Location{Group: pool.Group(name), Number: n})
+	}
+	return at
 }
 
 func appendString(dst []byte, s string) []byte {

@@ -1,10 +1,12 @@
 package disk
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"math/bits"
 	"sync"
+	"time"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/record"
@@ -99,11 +101,14 @@ func (s *Store) lend(key []byte, right func(view) error) (pool.Loan, error) {
 // for it alone: what is deleted under its name can still be read.
 type loan struct {
 	id             pool.MessageID
+	arrived        time.Time
 	size, headSize int // of the wire form
 
-	memory *[]byte // where wire is, or nil
+	memory *[]byte // where what follows is, or nil
 	wire   []byte
-	spare  *spare
+	places []byte
+
+	store *Store
 
 	file  record.File // nil unless memory is
 	start int64       // of the wire form in it
@@ -112,7 +117,7 @@ type loan struct {
 // loanOf lends the record that stands there. With an error there is a loan all
 // the same, which is to be returned.
 func (s *Store) loanOf(seg *segment, p place, right func(view) error) (*loan, error) {
-	l := &loan{spare: &s.spare}
+	l := &loan{store: s}
 	if p.size <= 0 || p.size > record.MaxPayload {
 		return l, pool.ErrCorrupt
 	}
@@ -126,7 +131,7 @@ func (s *Store) loanOf(seg *segment, p place, right func(view) error) (*loan, er
 	if p.size > large && l.open(seg, s.files, p, look) == nil {
 		return l, wrong
 	}
-	l.memory = l.spare.take(record.Overhead + p.size)
+	l.memory = s.spare.take(record.Overhead + p.size)
 	payload, err := seg.readInto(*l.memory, p)
 	if err != nil {
 		return l, err
@@ -141,12 +146,13 @@ func (s *Store) loanOf(seg *segment, p place, right func(view) error) (*loan, er
 
 // open checks a large record and opens its file for the loan.
 func (l *loan) open(seg *segment, files record.Opener, p place, look func(view)) error {
-	buf := l.spare.take(checkStep)
-	defer l.spare.give(buf)
+	buf := l.store.spare.take(checkStep)
+	defer l.store.spare.give(buf)
 	file, err := seg.open(files, p, *buf, func(first []byte) error {
 		v, err := parseView(first, p.size)
 		if err == nil {
 			look(v)
+			l.places = bytes.Clone(l.places)
 		}
 		return err
 	})
@@ -156,11 +162,17 @@ func (l *loan) open(seg *segment, files record.Opener, p place, look func(view))
 }
 
 func (l *loan) take(v view) {
-	l.id, l.wire, l.size, l.headSize = pool.MessageID(v.id), v.wire, v.wireSize, v.headSize
+	l.id, l.arrived, l.places = pool.MessageID(v.id), v.arrived, v.places
+	l.wire, l.size, l.headSize = v.wire, v.wireSize, v.headSize
 }
 
 // ID implements [pool.Loan].
 func (l *loan) ID() pool.MessageID { return l.id }
+
+// Summary implements [pool.Loan].
+func (l *loan) Summary() pool.Summary {
+	return pool.Summary{Arrived: l.arrived, Size: l.size, Locations: l.store.shown(view{places: l.places}.at())}
+}
 
 // WritePart implements [pool.Loan].
 func (l *loan) WritePart(w io.Writer, part pool.Part) error {
@@ -193,7 +205,7 @@ func sectionOf(f record.File, from, size int64) (io.Reader, error) {
 // Return implements [pool.Loan].
 func (l *loan) Return() {
 	if l.memory != nil {
-		l.spare.give(l.memory)
+		l.store.spare.give(l.memory)
 	}
 	if l.file != nil {
 		_ = l.file.Close() // it was read only

@@ -208,13 +208,17 @@ func (s *Store) noteDamage() {
 // visible takes an article's places that have expired, and those in hidden
 // groups, away.
 func (s *Store) visible(a *pool.Stored) *pool.Stored {
+	a.Locations = s.shown(a.Locations)
+	return a
+}
+
+func (s *Store) shown(at []pool.Location) []pool.Location {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	a.Locations = slices.DeleteFunc(a.Locations, func(l pool.Location) bool {
+	return slices.DeleteFunc(at, func(l pool.Location) bool {
 		g, ok := s.groups[l.Group]
 		return !ok || g.hidden || l.Number < g.floor
 	})
-	return a
 }
 
 // expired says whether an article has left all its groups.

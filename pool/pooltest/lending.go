@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/restante/restante/pool"
 )
 
@@ -66,13 +68,19 @@ func (r *room) written(loan pool.Loan, part pool.Part) string {
 	return plain.String()
 }
 
-// wanted is the parts of an article as ByID reads it.
-func (r *room) wanted(name string) []string {
+func (r *room) read(name string) *pool.Stored {
 	r.t.Helper()
 	a, err := r.ByID(r.t.Context(), ID(name))
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return a
+}
+
+// wanted is the parts of an article as ByID reads it.
+func (r *room) wanted(name string) []string {
+	r.t.Helper()
+	a := r.read(name)
 	return []string{string(a.Wire[:len(a.Wire)-len(".\r\n")]), string(a.Head()), string(a.Body())}
 }
 
@@ -86,6 +94,9 @@ func testLendSame(t *testing.T, r *room) {
 		for _, loan := range []pool.Loan{r.lend(name), byNumber} {
 			if loan.ID() != ID(name) {
 				t.Errorf("%s: another message-id", name)
+			}
+			if diff := cmp.Diff(r.read(name).Summary(), loan.Summary()); diff != "" {
+				t.Errorf("%s: %s", name, diff)
 			}
 			for _, part := range parts() {
 				if r.written(loan, part) != want[part] {
