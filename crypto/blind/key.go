@@ -8,6 +8,7 @@ import (
 	"github.com/cloudflare/circl/group"
 	"github.com/cloudflare/circl/oprf"
 	"github.com/cloudflare/circl/zk/dleq"
+	"github.com/restante/restante/crypto/erase"
 	"github.com/restante/restante/crypto/identity"
 )
 
@@ -50,12 +51,16 @@ func (k *Key) Public() []byte { return append([]byte(nil), k.public[:]...) }
 
 // Evaluate returns the server-blinded ID. It returns identity.ErrID for the
 // zero ID.
-func (k *Key) Evaluate(id identity.ID) (*Blinded, error) {
-	input := id.AppendTo(nil)
-	if len(input) != identity.Size {
-		return nil, identity.ErrID
-	}
-	return k.evaluate(input)
+func (k *Key) Evaluate(id identity.ID) (b *Blinded, err error) {
+	erase.Do(func() {
+		input := id.AppendTo(nil)
+		if len(input) != identity.Size {
+			err = identity.ErrID
+			return
+		}
+		b, err = k.evaluate(input)
+	})
+	return b, err
 }
 
 func (k *Key) evaluate(input []byte) (*Blinded, error) {
@@ -75,7 +80,8 @@ func (k *Key) EvaluateBlinded(elements [][]byte) (evaluated [][]byte, proof []by
 	if err != nil {
 		return nil, nil, err
 	}
-	evaluation, err := k.server.Evaluate(&oprf.EvaluationRequest{Elements: request})
+	var evaluation *oprf.Evaluation
+	erase.Do(func() { evaluation, err = k.server.Evaluate(&oprf.EvaluationRequest{Elements: request}) })
 	if err != nil {
 		return nil, nil, fmt.Errorf("oblivious blinding: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 
 	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/crypto/erase"
 	"github.com/restante/restante/crypto/identity"
 )
 
@@ -92,11 +93,14 @@ func seal(to hpke.PublicKey, b *blind.Blinded, messageID string, f *Fragment) ([
 // Open opens the payload of the entry of that Message-ID, sealed for the same
 // mailbox and server-blinded ID. It returns ErrOpen for whatever reason it
 // doesn't.
-func Open(m *identity.Mailbox, b *blind.Blinded, messageID string, payload []byte) (Fragment, error) {
+func Open(m *identity.Mailbox, b *blind.Blinded, messageID string, payload []byte) (f Fragment, err error) {
 	if len(payload) != PayloadSize {
 		return Fragment{}, ErrOpen
 	}
-	plaintext, err := hpke.Open(m.PrivateKey(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), info(b, messageID), payload)
+	var plaintext []byte
+	erase.Do(func() {
+		plaintext, err = hpke.Open(m.PrivateKey(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), info(b, messageID), payload)
+	})
 	if err != nil {
 		return Fragment{}, ErrOpen
 	}

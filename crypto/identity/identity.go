@@ -14,6 +14,8 @@ import (
 	"errors"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/restante/restante/crypto/erase"
 )
 
 // The labels of docs/protocol.md, section 3, each fed exactly as it stands.
@@ -73,10 +75,13 @@ func SeedFromBytes(b []byte) (*Seed, error) {
 // tells a right passphrase from a wrong one, which has mailboxes too. It takes
 // 64 MiB and about a fifth of a second of one core (RFC 9106), so a server
 // bounds how many run at once.
-func FromPassphrase(domain, handle, passphrase string) *Seed {
+func FromPassphrase(domain, handle, passphrase string) (s *Seed) {
 	salt := sha256.Sum256([]byte(labelSeed + "\x00" + domain + "\x00" + handle))
-	key := argon2.IDKey([]byte(passphrase), salt[:], argonPasses, argonMemory, argonLanes, Size)
-	return &Seed{octets: [Size]byte(key)}
+	erase.Do(func() {
+		key := argon2.IDKey([]byte(passphrase), salt[:], argonPasses, argonMemory, argonLanes, Size)
+		s = &Seed{octets: [Size]byte(key)}
+	})
+	return s
 }
 
 // Bytes returns a copy of the seed's 32 octets, for the key file and nothing
@@ -84,10 +89,12 @@ func FromPassphrase(domain, handle, passphrase string) *Seed {
 func (s *Seed) Bytes() []byte { return append([]byte(nil), s.octets[:]...) }
 
 // Mailbox derives mailbox n, with its reply key parsed.
-func (s *Seed) Mailbox(n uint32) *Mailbox {
-	id := s.expand(labelMailbox + number(n))
-	m := newMailbox(ID{octets: &id}, s.expand(labelReplyKey+number(n)))
-	m.cancel = s.expand(labelCancel + number(n))
+func (s *Seed) Mailbox(n uint32) (m *Mailbox) {
+	erase.Do(func() {
+		id := s.expand(labelMailbox + number(n))
+		m = newMailbox(ID{octets: &id}, s.expand(labelReplyKey+number(n)))
+		m.cancel = s.expand(labelCancel + number(n))
+	})
 	return m
 }
 

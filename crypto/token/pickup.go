@@ -1,6 +1,9 @@
 package token
 
-import "github.com/restante/restante/crypto/identity"
+import (
+	"github.com/restante/restante/crypto/erase"
+	"github.com/restante/restante/crypto/identity"
+)
 
 // labelPickup is fed exactly as it stands (docs/protocol.md, section 10).
 const labelPickup = "restante pickup v1"
@@ -21,7 +24,12 @@ func (p SealPublic) SealID(id identity.ID) ([]byte, error) {
 }
 
 // OpenID opens what SealID sealed. It returns ErrForged for anything else.
-func (k *SealKey) OpenID(sealed []byte) (identity.ID, error) {
+func (k *SealKey) OpenID(sealed []byte) (id identity.ID, err error) {
+	erase.Do(func() { id, err = k.openID(sealed) })
+	return id, err
+}
+
+func (k *SealKey) openID(sealed []byte) (identity.ID, error) {
 	if len(sealed) != PickupSize {
 		return identity.ID{}, ErrForged
 	}

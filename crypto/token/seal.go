@@ -58,8 +58,8 @@ func SealKeyFromBytes(b []byte) (k *SealKey, err error) {
 }
 
 // Bytes returns the key's 32 octets, for the key file and nothing else.
-func (k *SealKey) Bytes() ([]byte, error) {
-	b, err := k.private.Bytes()
+func (k *SealKey) Bytes() (b []byte, err error) {
+	erase.Do(func() { b, err = k.private.Bytes() })
 	if err != nil {
 		return nil, fmt.Errorf("seal key: %w", err)
 	}
@@ -71,8 +71,10 @@ func (k *SealKey) Public() SealPublic { return SealPublic{k.private.PublicKey()}
 
 // Open opens what SealPublic.Seal sealed under the same info. It returns
 // ErrForged for anything else.
-func (k *SealKey) Open(info, sealed []byte) ([]byte, error) {
-	plaintext, err := hpke.Open(k.private, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), info, sealed)
+func (k *SealKey) Open(info, sealed []byte) (plaintext []byte, err error) {
+	erase.Do(func() {
+		plaintext, err = hpke.Open(k.private, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), info, sealed)
+	})
 	if err != nil {
 		return nil, ErrForged
 	}

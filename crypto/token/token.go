@@ -10,6 +10,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/restante/restante/crypto/erase"
 	"github.com/restante/restante/crypto/identity"
 )
 
@@ -139,7 +140,12 @@ func (t Token) Epoch(oldest, newest uint64) (uint64, error) {
 
 // Open opens a token of that epoch with the epoch's key, at the gateway named
 // domain. It returns ErrForged for whatever reason it doesn't.
-func (t Token) Open(key *SealKey, domain string, epoch uint64) (identity.ID, identity.ReplyKey, error) {
+func (t Token) Open(key *SealKey, domain string, epoch uint64) (id identity.ID, to identity.ReplyKey, err error) {
+	erase.Do(func() { id, to, err = t.open(key, domain, epoch) })
+	return id, to, err
+}
+
+func (t Token) open(key *SealKey, domain string, epoch uint64) (identity.ID, identity.ReplyKey, error) {
 	if epoch > math.MaxUint32 || t.EpochByte() != byte(epoch) {
 		return identity.ID{}, identity.ReplyKey{}, ErrForged
 	}

@@ -90,13 +90,13 @@ var rooms = map[string][]string{
 	"pool/pooltest":          {"pool", "pool/article", "github.com/google/go-cmp/cmp"},
 
 	"crypto/identity": {
-		"golang.org/x/crypto/argon2", "github.com/ccojocar/zxcvbn-go", "github.com/sethvargo/go-diceware/diceware",
+		"crypto/erase", "golang.org/x/crypto/argon2", "github.com/ccojocar/zxcvbn-go", "github.com/sethvargo/go-diceware/diceware",
 	},
 	"crypto/erase":    {},
 	"crypto/blind":    {"crypto/erase", "crypto/identity", "github.com/cloudflare/circl"},
 	"crypto/token":    {"crypto/erase", "crypto/identity"},
 	"crypto/contact":  {"crypto/identity", "crypto/token"},
-	"crypto/envelope": {"crypto/identity", "crypto/blind", "crypto/token"},
+	"crypto/envelope": {"crypto/erase", "crypto/identity", "crypto/blind", "crypto/token"},
 	"crypto/note":     {"golang.org/x/mod/sumdb/note"},
 }
 
