@@ -1,8 +1,6 @@
 package batch
 
-import (
-	"github.com/restante/restante/crypto/blind"
-)
+import "github.com/restante/restante/crypto/blind"
 
 // places returns how many places of a batch may be taken before one of its slots
 // can no longer be given to a mailbox. Half of them are for slot 0: whatever
@@ -88,24 +86,32 @@ type prospect struct {
 // much of that is this mailbox's: the time for it tells nothing of a mailbox.
 func (q *Queue) look(s *sighting, n int) prospect {
 	found := prospect{free: make([]position, 0, n)}
+	mail := q.shape.mail()
 	for batch := max(q.next(), s.first); batch < s.end; batch++ {
-		tagger, p := s.taggers[q.shape.Calendar.EpochOf(batch)], q.batches[batch]
-		found.seekMail(&q.shape, p, tagger, batch, n)
-		found.seekNotice(&q.shape, p, tagger, batch)
+		p := q.batches[batch]
+		if p != nil {
+			tagger := s.taggers[q.shape.Calendar.EpochOf(batch)]
+			found.seekMail(&q.shape, p, tagger, batch, n)
+			found.seekNotice(&q.shape, p, tagger, batch)
+			continue
+		}
+		for slot := 0; slot < mail && len(found.free) < n; slot++ {
+			found.free = append(found.free, position{batch, slot})
+		}
+		if !found.waits {
+			found.notice = position{batch, q.shape.notice()}
+		}
 	}
 	return found
 }
 
 // seekMail finds the mailbox's free slots in a batch.
 func (f *prospect) seekMail(shape *Shape, p *pending, tagger *blind.Tagger, batch uint64, n int) {
-	before := p.taken()
+	before := len(p.places)
 	taken := before
-	for slot := range shape.mail() {
-		if before >= shape.places(slot) {
-			break
-		}
-		own := before > 0 && p.places[tagger.Tag(batch, uint16(slot))] != nil
-		if !own && taken < shape.places(slot) {
+	for slot := 0; slot < shape.mail() && before < shape.places(slot); slot++ {
+		own := p.places[tagger.Tag(batch, uint16(slot))]
+		if own == nil && taken < shape.places(slot) {
 			taken++
 			if len(f.free) < n {
 				f.free = append(f.free, position{batch, slot})
@@ -120,14 +126,14 @@ func (f *prospect) seekMail(shape *Shape, p *pending, tagger *blind.Tagger, batc
 // kept out by what waits, and is behind all that the mailbox has.
 func (f *prospect) seekNotice(shape *Shape, p *pending, tagger *blind.Tagger, batch uint64) {
 	var own *place
-	if p != nil && p.notices {
+	if p.notices {
 		own = p.places[tagger.Tag(batch, uint16(shape.notice()))]
 	}
 	switch {
 	case f.waits:
 	case own != nil && own.notice:
 		f.notice, f.waits = position{batch, shape.notice()}, true
-	case own == nil && p.taken() < shape.Size:
+	case own == nil && len(p.places) < shape.Size:
 		f.notice = position{batch, shape.notice()}
 	}
 }

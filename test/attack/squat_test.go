@@ -23,7 +23,9 @@ import (
 // that what is attacked is the name: that one is taken, and blocks.
 func TestSquat_nobodyTakesTheNameOfWhatIsToCome(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		g := newBubbleTarget(t, withPeer(t), func(s *gateway.Settings) { s.Batches.Calendar.EpochLength = time.Hour })
+		g := newBubbleTarget(t, withPeer(t), func(s *gateway.Settings) {
+			s.Batches.Calendar.EpochLength, s.Batches.Backlog = time.Hour, 60 // no longer than an epoch, as config has it
+		})
 		ring, err := keyring.Open(gateway.KeyDir(g.data), domain, g.policy)
 		if err != nil {
 			t.Fatal(err)
