@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -77,6 +78,7 @@ func readItems(payload []byte) ([]item, error) {
 
 const (
 	logSuffix  = ".log"
+	newSuffix  = ".new"  // behind logSuffix: a file that does not have all that waits yet
 	goneSuffix = ".gone" // of a file that is being destroyed: a later one has all that waits
 )
 
@@ -198,27 +200,50 @@ func (d *deposits) append(ctx context.Context, items []item, accepted func()) er
 func (d *deposits) rotate(waiting func() []item) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	number := d.number + 1
-	log, _, err := record.Open(d.folder, d.path(number), 0, func(int64, []byte) error { return nil })
+	log, err := d.begin(d.number+1, waiting())
 	if err != nil {
-		return fmt.Errorf("start a queue file: %w", err)
-	}
-	for _, it := range waiting() {
-		if _, err := log.Add(appendItem(nil, it)); err != nil {
-			return errors.Join(err, log.Close(), d.folder.Remove(d.path(number)))
-		}
-	}
-	if err := log.Commit(); err != nil {
-		return errors.Join(err, log.Close(), d.folder.Remove(d.path(number)))
+		return err
 	}
 	before := d.current
-	d.current, d.number = record.NewWriter(log), number
+	d.current, d.number = record.NewWriter(log), d.number+1
 	if before != nil {
 		if err := before.Close(); err != nil {
 			return err
 		}
 	}
 	return d.destroy()
+}
+
+// begin makes a file that has items. It gets its name once all of it is on
+// stable storage: what a crash leaves of it is not taken for damage.
+func (d *deposits) begin(number uint64, items []item) (*record.Log, error) {
+	path := d.path(number)
+	part := path + newSuffix
+	if err := d.folder.erase(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	log, _, err := record.Open(d.folder, part, 0, func(int64, []byte) error { return nil })
+	if err != nil {
+		return nil, fmt.Errorf("start a queue file: %w", err)
+	}
+	for _, it := range items {
+		if err == nil {
+			_, err = log.Add(appendItem(nil, it))
+		}
+	}
+	if err == nil {
+		err = log.Commit()
+	}
+	if err == nil {
+		err = d.folder.Rename(part, path)
+	}
+	if err == nil {
+		err = d.folder.SyncDir(d.folder.dir)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start a queue file: %w", err), log.Close(), d.folder.erase(part))
+	}
+	return log, nil
 }
 
 // destroy overwrites and removes the files before the current one.
@@ -246,13 +271,20 @@ func (d *deposits) destroy() error {
 		if !strings.HasSuffix(name.Name(), goneSuffix) {
 			continue
 		}
-		path := filepath.Join(d.folder.dir, name.Name())
-		if err := d.folder.overwrite(path); err != nil {
+		if err := d.folder.erase(filepath.Join(d.folder.dir, name.Name())); err != nil {
 			return err
 		}
-		if err := d.folder.Remove(path); err != nil {
-			return fmt.Errorf("remove a queue file: %w", err)
-		}
+	}
+	return nil
+}
+
+// erase overwrites and removes a file.
+func (f folder) erase(path string) error {
+	if err := f.overwrite(path); err != nil {
+		return err
+	}
+	if err := f.Remove(path); err != nil {
+		return fmt.Errorf("remove a queue file: %w", err)
 	}
 	return nil
 }
