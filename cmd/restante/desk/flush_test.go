@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/textproto"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 type taker struct {
 	address string
 	posts   chan string
+	conns   atomic.Int32 // that came
 }
 
 func newTaker(t *testing.T, refuses string) *taker {
@@ -35,6 +37,7 @@ func newTaker(t *testing.T, refuses string) *taker {
 			if err != nil {
 				return
 			}
+			s.conns.Add(1)
 			s.serve(conn, refuses)
 		}
 	}()
@@ -109,5 +112,31 @@ func TestFlush_postsWhatComesAfterARefusal(t *testing.T) {
 	}
 	if waiting := mail.Outgoing(); len(waiting) != 1 || len(server.posts) != 0 {
 		t.Errorf("%d wait, %d more were posted", len(waiting), len(server.posts))
+	}
+}
+
+// Whoever posts two messages over one connection shows that they have one sender.
+func TestFlush_hasAConnectionForEachMessage(t *testing.T) {
+	mail, err := mailbox.Open(t.TempDir(), identity.NewSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mail.Close() })
+	for _, ids := range [][]string{{"a", "b"}, {"c"}} {
+		events := []mailbox.Event{{Message: &mailbox.Message{Group: mailbox.Sent}}}
+		for _, id := range ids {
+			events = append(events, outgoing(id))
+		}
+		if err := mail.Put(events...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := newTaker(t, "<none@")
+	d := New(Options{Mail: mail, Submit: remote.Server{Address: server.address, Security: remote.Plain}})
+	if err := d.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if posts, conns := len(server.posts), server.conns.Load(); posts != 3 || conns != 2 {
+		t.Errorf("%d articles over %d connections, want 3 over 2", posts, conns)
 	}
 }

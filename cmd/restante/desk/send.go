@@ -226,12 +226,29 @@ func (d *Desk) submissions(domain string, text []byte) ([][]byte, error) {
 }
 
 // Flush posts what waits to be. It returns [ErrUnposted] where not all could be:
-// what the server refuses holds up nothing that comes after it.
+// what the server refuses holds up nothing that comes after it. Each message has a
+// connection of its own, or the server could tell that two have one sender.
 func (d *Desk) Flush(ctx context.Context) error {
 	waiting := d.Mail.Outgoing()
-	if len(waiting) == 0 {
-		return nil
+	var refused error
+	for len(waiting) > 0 {
+		n := 1
+		for n < len(waiting) && waiting[n].Number == waiting[0].Number {
+			n++
+		}
+		err := d.flush(ctx, waiting[:n])
+		if errors.Is(err, ErrRefused) {
+			refused = err
+		} else if err != nil {
+			return err
+		}
+		waiting = waiting[n:]
 	}
+	return refused
+}
+
+// flush posts the parts of one message.
+func (d *Desk) flush(ctx context.Context, parts []mailbox.Outgoing) error {
 	server := d.Submit
 	server.Dialer = d.Route.Purpose()
 	conn, err := server.Connect(ctx)
@@ -240,7 +257,7 @@ func (d *Desk) Flush(ctx context.Context) error {
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	var refused error
-	for _, o := range waiting {
+	for _, o := range parts {
 		err := d.post(conn, o.Key)
 		if errors.Is(err, ErrRefused) {
 			refused = errors.Join(ErrUnposted, err)

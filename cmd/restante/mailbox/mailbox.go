@@ -111,6 +111,7 @@ func (m *Mailbox) Close() error {
 // Put notes events, in their order. They are on stable storage when it returns
 // without an error; after one none of them counts. It sets the Number and the
 // Arrived of messages, and the Key of what is to be posted, where they are zero.
+// What is to be posted is part of the message before it.
 func (m *Mailbox) Put(events ...Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -118,7 +119,7 @@ func (m *Mailbox) Put(events ...Event) error {
 }
 
 func (m *Mailbox) put(events []Event) error {
-	next, key := m.next, m.nextOut
+	next, key, of := m.next, m.nextOut, pool.Number(0)
 	places := make([]place, len(events))
 	for i := range events {
 		e := &events[i]
@@ -126,11 +127,14 @@ func (m *Mailbox) put(events []Event) error {
 			e.Message.Number = next
 			next++
 		}
+		if e.Message != nil {
+			of = e.Message.Number
+		}
 		if e.Message != nil && e.Message.Arrived.IsZero() {
 			e.Message.Arrived = m.now().UTC().Truncate(time.Second)
 		}
 		if e.Outgoing != nil && e.Outgoing.Key == 0 {
-			e.Outgoing.Key = key
+			e.Outgoing.Key, e.Outgoing.Number = key, of
 			key++
 		}
 		sealed, err := m.seal(m.log.Next(), e)

@@ -107,7 +107,7 @@ type Batch struct {
 // An Outgoing is an article to be posted.
 type Outgoing struct {
 	Key    uint64      `json:"key"`    // its own
-	Number pool.Number `json:"number"` // of the message that it is part of; 0: none
+	Number pool.Number `json:"number"` // of the message that it is part of
 }
 
 // An Event is one thing that happened. One of its fields is set, and Octets are
