@@ -59,7 +59,7 @@ func New(o Options) *Bridge {
 		listen: o.Listen, desk: o.Desk, domains: o.Domains, every: o.Every,
 		news: newNews(newWires(o.News)), turns: newTurns(), waiting: make(chan struct{}, 1),
 	}
-	b.groups = groups{mail: o.Mail, news: b.news}
+	b.groups = groups{mail: o.Mail, news: b.news, shown: newRack()}
 	b.server = session.New(session.Options{
 		Store: b.groups, Office: office{b}, Name: "restante.invalid", Version: o.Version,
 		Posting: true, MayLogin: func(net.Conn) bool { return true },

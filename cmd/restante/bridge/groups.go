@@ -33,8 +33,9 @@ func own(name pool.Group) bool {
 // groups is what a session reads: the mail on this machine, and the groups of the
 // server behind. What is the mail's is never asked for there.
 type groups struct {
-	mail pool.Reader // of inbox and sent
-	news pool.Reader
+	mail  pool.Reader // of inbox and sent
+	news  pool.Reader
+	shown *rack // the cards among what came from news
 }
 
 var _ pool.Reader = groups{}
@@ -94,7 +95,7 @@ func (g groups) ByNumber(ctx context.Context, name pool.Group, n pool.Number) (*
 	case own(name):
 		return g.mail.ByNumber(ctx, name, n)
 	}
-	return answeredInPrivate(g.news.ByNumber(ctx, name, n))
+	return g.public(g.news.ByNumber(ctx, name, n))
 }
 
 // ByID implements [pool.Reader]. Only what is no mail is asked for at the server
@@ -104,23 +105,29 @@ func (g groups) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, erro
 	if !errors.Is(err, pool.ErrNotFound) {
 		return stored, err
 	}
-	return answeredInPrivate(g.news.ByID(ctx, id))
+	return g.public(g.news.ByID(ctx, id))
+}
+
+// public is an article of the server behind, as it is shown.
+func (g groups) public(stored *pool.Stored, err error) (*pool.Stored, error) {
+	if err != nil {
+		return stored, err
+	}
+	g.shown.put(stored)
+	return answeredInPrivate(stored), nil
 }
 
 // answeredInPrivate adds to an article in the group of cards the field by which a
 // followup goes to its author alone. Gateways write it (docs/protocol.md, section
 // 9), and some servers take no article with it.
-func answeredInPrivate(stored *pool.Stored, err error) (*pool.Stored, error) {
-	if err != nil {
-		return stored, err
-	}
+func answeredInPrivate(stored *pool.Stored) *pool.Stored {
 	names, _ := article.HeaderField(stored.Head(), "Newsgroups")
 	if _, has := article.RawField(stored.Head(), "Followup-To"); has || names != string(cards) {
-		return stored, nil
+		return stored
 	}
 	const field = "Followup-To: " + string(reply) + "\r\n"
 	shown := *stored
 	shown.Wire = slices.Insert(slices.Clone(stored.Wire), stored.HeadSize, []byte(field)...)
 	shown.HeadSize += len(field)
-	return &shown, nil
+	return &shown
 }

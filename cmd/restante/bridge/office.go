@@ -139,25 +139,19 @@ func (o office) seal(ctx context.Context, post *article.Article) (session.Posted
 }
 
 // card is the contact card of whoever is answered: of the token that leads to her,
-// quoted in the answer or in her article, or in her post to the group of cards. A
-// card that merely stands in a message may be somebody else's.
+// quoted in the answer, in her article or in her post to the group of cards.
 func (o office) card(ctx context.Context, post *article.Article, parent pool.MessageID) *contact.Card {
 	if card, err := contact.ParseCard(string(post.Body())); err == nil && card.Token == string(parent) {
+		return card
+	}
+	if card := o.groups.shown.get(parent); card != nil {
 		return card
 	}
 	stored, err := o.groups.ByID(ctx, parent)
 	if err != nil {
 		return nil // away, or nothing that was public
 	}
-	card, err := contact.ParseCard(string(article.Unstuff(stored.Body())))
-	if err != nil {
-		return nil
-	}
-	names, _ := article.HeaderField(stored.Head(), "Newsgroups")
-	if card.Token == string(parent) || names == string(cards) {
-		return card
-	}
-	return nil
+	return cardIn(stored)
 }
 
 // addressee is what stands in a To field: the local part or the whole of an

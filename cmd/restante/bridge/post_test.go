@@ -69,6 +69,22 @@ func TestPost_privateIsSealedForWhomItAnswers(t *testing.T) {
 	}
 }
 
+// The card of what the newsreader has shown is not asked for once more: who writes
+// to whom would be told by it.
+func TestPost_asksForNoCardThatWasShown(t *testing.T) {
+	b := &behind{Store: newStore(t, "behind.example")}
+	token := newToken(t)
+	file(t, b.Store, cards, token, "", strings.ReplaceAll(newCard(t, "Carol", token).Text(), "\n", "\r\n"))
+	d := new(desk)
+	c := dial(t, start(t, Options{Desk: d, News: serve(t, b)}))
+	c.say("GROUP restante.cards")
+	c.say("ARTICLE 1")
+	got := c.post("Newsgroups: restante.reply", "Subject: hello", "References: "+token, "", "hi")
+	if got != "240 Article sealed end-to-end <sealed@gw.example>" || len(b.asked) > 0 {
+		t.Errorf("%s, the server was asked for %q", got, b.asked)
+	}
+}
+
 func TestPost_refuses(t *testing.T) {
 	b := &behind{Store: newStore(t, "behind.example")}
 	d := new(desk)
