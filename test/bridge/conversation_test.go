@@ -18,61 +18,90 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(harness.MainWithUsers(m)) }
 
+// subject is what they write about. It is nobody else's business.
+const subject = "About violins under stairs"
+
 // Two people who share no server but through others, and read from no gateway,
-// write ten messages to each other through their bridges.
+// write ten messages to each other through their bridges. One of them has a second
+// correspondent. Whatever the gateways see is written down and searched.
 func TestConversation_arrivesIntactAndUnseen(t *testing.T) {
-	w := NewWorld(t)
-	alice, bob := w.Alice(t), w.Bob(t)
+	w := newWorld(t, curious(t))
+	alice, bob, carol := w.Alice(t), w.Bob(t), w.Carol(t)
 	alice.Run("sync")
 	card := alice.Run("card")
-	a, b := alice.Bridge("--every", "2s"), bob.Bridge("--every", "2s")
+	a, b, c := alice.Bridge("--every", "2s"), bob.Bridge("--every", "2s"), carol.Bridge("--every", "2s")
 
 	const cardWords = "Write to me about violins."
 	a.Dial().Post("From: Alice <alice@home.example>\nNewsgroups: restante.cards\nSubject: Alice\n\n" + cardWords + "\n\n" + card + "\n")
 	header, _ := b.Dial().Await("restante.cards", cardWords)
 
+	s := newSearched(t, w, alice, bob, carol)
 	people := []*harness.Bridge{b, a}
 	answers := header.Get("Message-ID")
-	var secrets []string
 	for n := range 10 {
 		from, to := people[n%2], people[(n+1)%2]
 		words := fmt.Sprintf("Under the stair number %d is the violin.", n)
-		secrets = append(secrets, words)
-		text, file := words+"\n", []byte(nil)
-		kind := "Content-Type: text/plain; charset=utf-8\n"
+		file := []byte(nil)
 		if n == 5 {
 			file = octets(1 << 20)
-			kind, text = attached(words, file)
+			s.secrets.add("the attachment", file[1000:1100])
 		}
-		said := from.Dial().Post("From: Me <me@home.example>\nNewsgroups: restante.reply\nSubject: Re: violins\nReferences: " + answers +
-			"\nUser-Agent: mine\nMIME-Version: 1.0\n" + kind + "\n" + text)
-		header, body := to.Dial().Await("restante.inbox", words)
-		if header.Get("Message-ID") != said {
-			t.Errorf("message %d: the sender was told another Message-ID than arrived", n)
-		}
-		if got := sealing(header); got != "end-to-end" {
-			t.Errorf("message %d is sealed %q", n, got)
-		}
-		if all := fmt.Sprint(header); strings.Contains(all, "home.example") || strings.Contains(all, "mine") {
-			t.Errorf("message %d shows its sender: %s", n, all)
-		}
-		if file != nil && !bytes.Equal(attachment(t, header, body), file) {
-			t.Errorf("message %d: the attachment is another one", n)
-		}
-		answers = header.Get("Message-ID")
+		answers = writes(t, from, to, answers, words, file)
+		s.answer(t, w, answers)
+		s.secrets.add("what was written", []byte(words))
 	}
 	for _, bridge := range people {
 		r := bridge.Dial()
 		if in, out := len(r.Bodies("restante.inbox")), len(r.Bodies("restante.sent")); in != 5 || out != 5 {
 			t.Errorf("%d messages in the inbox and %d sent", in, out)
 		}
+	}
+	header, _ = c.Dial().Await("restante.cards", cardWords)
+	answers = header.Get("Message-ID")
+	for n, way := range [][2]*harness.Bridge{{c, a}, {a, c}, {c, a}, {a, c}} {
+		words := fmt.Sprintf("There are %d violins, and nobody plays.", n)
+		answers = writes(t, way[0], way[1], answers, words, nil)
+		s.answer(t, w, answers)
+		s.secrets.add("what was written", []byte(words))
+	}
+	s.secrets.add("the subject", []byte(subject))
+	for _, bridge := range []*harness.Bridge{a, b, c} {
 		bridge.Stop()
 	}
-	unseen(t, w, secrets, alice, bob)
+	dave := visits(t, w.A)
+
+	speakToTheirOwn(t, w, alice, bob)
+	takeAllAlike(t, w, alice, bob, carol)
+	askGatewaysForBlindingAlone(t, w, alice, bob, carol)
+	unseen(t, w, s, dave)
+	unlinked(t, w, s)
 }
 
-// sealing is between whom a message was sealed.
-func sealing(h mail.Header) string { return h.Get("Restante-Sealed") }
+// writes has somebody answer an article with her bridge, and waits until it came as
+// it was written. It returns its Message-ID.
+func writes(t *testing.T, from, to *harness.Bridge, answers, words string, file []byte) (id string) {
+	t.Helper()
+	kind, text := "Content-Type: text/plain; charset=utf-8\n", words+"\n"
+	if file != nil {
+		kind, text = attached(words, file)
+	}
+	said := from.Dial().Post("From: Me <me@home.example>\nNewsgroups: restante.reply\nSubject: " + subject + "\nReferences: " + answers +
+		"\nUser-Agent: mine\nMIME-Version: 1.0\n" + kind + "\n" + text)
+	header, body := to.Dial().Await("restante.inbox", words)
+	if header.Get("Message-ID") != said {
+		t.Errorf("%s: the sender was told another Message-ID than arrived", words)
+	}
+	if got := header.Get("Restante-Sealed"); got != "end-to-end" {
+		t.Errorf("%s: it is sealed %q", words, got)
+	}
+	if all := fmt.Sprint(header); strings.Contains(all, "home.example") || strings.Contains(all, "mine") {
+		t.Errorf("%s: it shows its sender: %s", words, all)
+	}
+	if file != nil && !bytes.Equal(attachment(t, header, body), file) {
+		t.Errorf("%s: the attachment is another one", words)
+	}
+	return said
+}
 
 // octets are ones that can't be made smaller.
 func octets(n int) []byte {

@@ -3,76 +3,63 @@ package bridge
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-
-	"github.com/tyler-smith/go-bip39"
-
-	"github.com/restante/restante/crypto/identity"
-	"github.com/restante/restante/test/harness"
 )
 
-// mailboxes is how many of a user's IDs are looked for.
-const mailboxes = 8
-
-// unseen fails the test when one of the gateways or the mirror has logged or kept
-// what was written, a user's seed, or the ID of one of her mailboxes.
-func unseen(t *testing.T, w *World, words []string, users ...*harness.User) {
-	t.Helper()
-	secrets := make(map[string][]byte)
-	for _, text := range words {
-		secrets["what was written"+text] = []byte(text)
-	}
-	for i, u := range users {
-		octets, err := bip39.EntropyFromMnemonic(strings.Join(strings.Fields(u.Run("backup")), " "))
-		if err != nil {
-			t.Fatal(err)
-		}
-		seed, err := identity.SeedFromBytes(octets)
-		if err != nil {
-			t.Fatal(err)
-		}
-		secrets["a seed"+string(rune('0'+i))] = octets
-		for n := range uint32(mailboxes) {
-			secrets["an ID"+string(rune('0'+i))+string(rune('0'+n))] = seed.Mailbox(n).ID().AppendTo(nil)
-		}
-	}
-	searched := 0
-	for _, g := range []*harness.Gateway{w.A, w.B, w.Mirror} {
-		for _, octets := range append(files(t, g.Data), files(t, g.Log)...) {
-			searched += len(octets)
-			for what, secret := range secrets {
-				if holds(octets, secret) {
-					t.Errorf("a gateway has %s", what)
-				}
-			}
-		}
-	}
-	t.Logf("%d octets of three servers were searched for %d secrets", searched, len(secrets))
-	if searched < 1<<20 {
-		t.Error("that is too little: where do they keep what they have?")
-	}
+// A search looks for many secrets at once: as they are, and in hexadecimal, base64
+// and base64url.
+type search struct {
+	needles map[uint64][]needle // by their first octets
+	likely  [1 << 16]bool       // by their first two
 }
 
-// holds says whether a secret stands there, as it is or in a common encoding.
-func holds(octets, secret []byte) bool {
-	if bytes.Contains(octets, secret) || bytes.Contains(octets, []byte(hex.EncodeToString(secret))) {
-		return true
+// A needle is one form of a secret.
+type needle struct {
+	what   string
+	octets []byte
+}
+
+// start is how many octets of a needle it is found by.
+const start = 8
+
+// add looks for a secret, which has 16 octets or more.
+func (s *search) add(what string, secret []byte) {
+	if s.needles == nil {
+		s.needles = make(map[uint64][]needle)
 	}
+	forms := [][]byte{secret, []byte(hex.EncodeToString(secret)), bytes.ToUpper([]byte(hex.EncodeToString(secret)))}
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
 		for before := range 3 {
 			padded := append(make([]byte, before), secret...)
-			inner := encoding.EncodeToString(padded[:len(padded)/3*3])[(before*4+2)/3:]
-			if bytes.Contains(octets, []byte(inner)) {
-				return true
+			forms = append(forms, []byte(encoding.EncodeToString(padded[:len(padded)/3*3])[(before*4+2)/3:]))
+		}
+	}
+	for _, f := range forms {
+		key := binary.BigEndian.Uint64(f)
+		s.needles[key] = append(s.needles[key], needle{what, f})
+		s.likely[binary.BigEndian.Uint16(f)] = true
+	}
+}
+
+// in returns the names of what is there.
+func (s *search) in(octets []byte) map[string]bool {
+	found := make(map[string]bool)
+	for i := 0; i+start <= len(octets); i++ {
+		if !s.likely[uint16(octets[i])<<8|uint16(octets[i+1])] {
+			continue
+		}
+		for _, n := range s.needles[binary.BigEndian.Uint64(octets[i:])] {
+			if bytes.HasPrefix(octets[i:], n.octets) {
+				found[n.what] = true
 			}
 		}
 	}
-	return false
+	return found
 }
 
 // files is what is in a file, or in all files below a folder.
@@ -96,18 +83,21 @@ func files(t *testing.T, path string) [][]byte {
 	return out
 }
 
-func TestHolds_findsASecretInEveryForm(t *testing.T) {
+func TestSearch_findsASecretInEveryForm(t *testing.T) {
 	secret := octets(32)
+	var s, other search
+	s.add("it", secret)
+	other.add("another", octets(64)[32:])
 	for before := range 4 {
 		text := append(octets(before), secret...)
 		text = append(text, octets(5)...)
 		for _, form := range []string{string(text), hex.EncodeToString(text), base64.StdEncoding.EncodeToString(text), base64.RawURLEncoding.EncodeToString(text)} {
-			if !holds([]byte(form), secret) {
+			if !s.in([]byte(form))["it"] {
 				t.Errorf("not found behind %d octets", before)
 			}
+			if len(other.in([]byte(form))) > 0 {
+				t.Error("found what is not there")
+			}
 		}
-	}
-	if holds(octets(33)[1:], append(octets(31), 0)) {
-		t.Error("found where it is not")
 	}
 }

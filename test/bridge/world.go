@@ -18,12 +18,23 @@ type World struct {
 	A, B   *harness.Gateway // a.example and b.example
 	Mirror *harness.Gateway // a Restante that nobody has a mailbox at
 	INN    *inn.Server
+
+	taps map[*harness.User]*Tap
 }
 
 // NewWorld starts all four.
 func NewWorld(t *testing.T) *World {
 	t.Helper()
-	w := &World{A: gateway(t, "a.example", 8), B: gateway(t, "b.example", 8), Mirror: gateway(t, "mirror.example", 1)}
+	return newWorld(t, harness.Program(t))
+}
+
+// newWorld is [NewWorld] with another program for the two gateways.
+func newWorld(t *testing.T, program string) *World {
+	t.Helper()
+	w := &World{
+		A: gateway(t, program, "a.example", 8), B: gateway(t, program, "b.example", 8), Mirror: gateway(t, harness.Program(t), "mirror.example", 1),
+		taps: make(map[*harness.User]*Tap),
+	}
 	var groups []inn.Group
 	for _, name := range []string{"restante.pool", "restante.manifest", "restante.keys", "restante.submit", "restante.cards", "misc.test"} {
 		groups = append(groups, inn.Group{Name: name, Posting: 'y'})
@@ -37,9 +48,9 @@ func NewWorld(t *testing.T) *World {
 	return w
 }
 
-func gateway(t *testing.T, domain string, batch int) *harness.Gateway {
+func gateway(t *testing.T, program, domain string, batch int) *harness.Gateway {
 	t.Helper()
-	return harness.Start(t,
+	return harness.StartAs(t, program,
 		harness.Setting{Key: "domain", Value: fmt.Sprintf("%q", domain)},
 		harness.Setting{Key: "unknown", Value: `"learn"`},
 		harness.Setting{Key: "every", Value: `"1s"`},
@@ -85,11 +96,22 @@ func (w *World) Bob(t *testing.T) *harness.User {
 	return w.user(t, "Bob", "b.example", w.B, w.Mirror.Address)
 }
 
+// Carol has a mailbox where Alice has, and reads and posts where Bob does.
+func (w *World) Carol(t *testing.T) *harness.User {
+	t.Helper()
+	return w.user(t, "Carol", "a.example", w.A, w.Mirror.Address)
+}
+
+// Calls returns the connections that a user's program has made so far.
+func (w *World) Calls(u *harness.User) []Call { return w.taps[u].Calls() }
+
 // user makes a user whose gateway blinds for her, and who has everything else from
-// one other server.
+// one other server. She reaches both through a proxy alone.
 func (w *World) user(t *testing.T, name, domain string, g *harness.Gateway, server string) *harness.User {
 	t.Helper()
+	tap := newTap(t) // stopped after whatever uses it
 	u := harness.NewUser(t)
+	w.taps[u] = tap
 	u.Set(fmt.Sprintf(`
 name = %q
 [[gateway]]
@@ -105,6 +127,9 @@ security = "none"
 [bridge]
 address = %[4]q
 security = "none"
-`, name, domain, g.Address, server))
+[proxy]
+socks5 = %[5]q
+only = true
+`, name, domain, g.Address, server, tap.Address))
 	return u
 }

@@ -36,6 +36,7 @@ type Gateway struct {
 	Certificate string // path of the PEM file
 
 	t       testing.TB
+	program string    // its path
 	process *exec.Cmd // nil while it does not run
 	ended   chan error
 }
@@ -44,11 +45,18 @@ type Gateway struct {
 // the test stops it, and fails unless it stops cleanly.
 func Start(t testing.TB, settings ...Setting) *Gateway {
 	t.Helper()
-	return start(t, "", settings)
+	return start(t, Program(t), "", settings)
+}
+
+// StartAs is [Start] with another program in place of the gateway's, which serves
+// as that does.
+func StartAs(t testing.TB, program string, settings ...Setting) *Gateway {
+	t.Helper()
+	return start(t, program, "", settings)
 }
 
 // start starts a gateway, with TLS where there is a certificate.
-func start(t testing.TB, certificate string, settings []Setting) *Gateway {
+func start(t testing.TB, program, certificate string, settings []Setting) *Gateway {
 	t.Helper()
 	folder := t.TempDir()
 	g := &Gateway{
@@ -57,6 +65,7 @@ func start(t testing.TB, certificate string, settings []Setting) *Gateway {
 		Log:         filepath.Join(folder, "log"),
 		Certificate: certificate,
 		t:           t,
+		program:     program,
 	}
 	t.Cleanup(g.cleanup)
 	const tries = 5 // somebody else may take the port before the gateway does
@@ -115,7 +124,7 @@ func (g *Gateway) start() bool {
 		g.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }() // the process has its own
-	process := exec.Command(Program(g.t), "serve", "--config", g.Config, "--log-level", "debug")
+	process := exec.Command(g.program, "serve", "--config", g.Config, "--log-level", "debug")
 	process.Stderr = log
 	if err := process.Start(); err != nil {
 		g.t.Fatal(err)

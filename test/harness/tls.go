@@ -31,7 +31,7 @@ func StartTLS(t testing.TB, settings ...Setting) *Gateway {
 	if err := makeCertificate(certificate, key); err != nil {
 		t.Fatal(err)
 	}
-	return start(t, certificate, append([]Setting{
+	return start(t, Program(t), certificate, append([]Setting{
 		{"certificate", `"` + certificate + `"`},
 		{"key", `"` + key + `"`},
 		{"plaintext", `"never"`},
