@@ -23,9 +23,9 @@ func newPress() *press {
 }
 
 // id returns a new message-id. All of them have one length.
-func (p *press) id() string {
-	return fmt.Sprintf("<%s.%012d@bench.example>", p.run, p.made.Add(1))
-}
+func (p *press) id() string { return p.name(p.made.Add(1)) }
+
+func (p *press) name(n uint64) string { return fmt.Sprintf("<%s.%012d@bench.example>", p.run, n) }
 
 // A form is an article that is printed again and again with other message-ids,
 // so that making articles takes next to no time.

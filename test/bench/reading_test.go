@@ -73,6 +73,41 @@ func (t *target) readers(b *testing.B, connections int) []*client {
 	return clients
 }
 
+// BenchmarkParts reads articles of several sizes, whole and in part, by their
+// message-ids.
+func BenchmarkParts(b *testing.B) {
+	t := open(b)
+	t.needFeed(b)
+	for _, kib := range []int{2, 22, 1000} {
+		ids, err := t.dialPeer(b).feedIn(t.press, newForm(t.press, t.group, kib<<10), min(t.articles, 100<<10/kib))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, part := range []struct {
+			command string
+			code    nntp.Code
+		}{{"ARTICLE", nntp.CodeArticle}, {"HEAD", nntp.CodeHead}, {"BODY", nntp.CodeBody}} {
+			b.Run(fmt.Sprintf("%dKiB/%s", kib, part.command), func(b *testing.B) {
+				c := t.dialReader(b)
+				m := t.start(b)
+				err := c.pipeline(depth, b.N,
+					func(i int) error { return c.w.Command(part.command + " " + ids[i*scatter%len(ids)]) },
+					func(int) error {
+						if err := c.expect(part.code); err != nil {
+							return err
+						}
+						_, err := c.block()
+						return err
+					})
+				if err != nil {
+					b.Fatal(err)
+				}
+				m.stop(b.N, "article")
+			})
+		}
+	}
+}
+
 // BenchmarkOver reads the overview of all articles again and again: what a
 // newsreader does that opens a large group.
 func BenchmarkOver(b *testing.B) {

@@ -38,6 +38,16 @@ func (t *target) takeThis(b *testing.B, size, connections int) {
 	m.stop(b.N, "article")
 }
 
+// feedIn is takeThis for who wants to read the articles afterwards.
+func (c *client) feedIn(p *press, f *form, n int) (ids []string, err error) {
+	made := p.made.Load()
+	err = c.takeThis(p, f, n)
+	for i := range n {
+		ids = append(ids, p.name(made+uint64(i)+1))
+	}
+	return ids, err
+}
+
 // takeThis feeds n new articles, all of which must be taken.
 func (c *client) takeThis(p *press, f *form, n int) error {
 	sent := make(chan string, window) // in order, for the answers
