@@ -83,9 +83,8 @@ func (s *session) overviews(ctx context.Context, t target) (response, error) {
 			w.Line([]byte("0\t"), stored.Overview)
 			return w.Err()
 		}
-		var number [numberSize + 1]byte
-		err := s.reader.Scan(ctx, s.group, t.numbers, func(n pool.Number, overview []byte) bool {
-			w.Line(append(appendNumber(number[:0], n), '\t'), overview)
+		err := pool.ScanLines(ctx, s.reader, s.group, t.numbers, func(lines []byte) bool {
+			w.Wire(lines)
 			return w.Err() == nil
 		})
 		return firstError(w.Err(), err)

@@ -38,7 +38,7 @@ type Options struct {
 	SegmentSize int64          // octets of a segment, passed by one batch at most; default 256 MiB
 	Reserve     uint64         // octets that must stay free on the file system; default none
 	Remember    time.Duration  // how long the message-ids of articles that are gone are remembered; default for ever
-	IndexMemory int            // octets of memory that the index may use, roughly; default 64 MiB
+	IndexMemory int            // octets of memory that the index may use, roughly, and an eighth more for lines; default 64 MiB
 	LockWait    time.Duration  // how long to try for the folder's lock; default 10 s
 	Logger      zerolog.Logger // gets what an operator must know, and never names an article
 
@@ -84,7 +84,10 @@ type Store struct {
 	seen    fingerprints
 	recent  recent
 	spare   spare
-	batcher *record.Batcher[*filing] // its turn is held by whatever writes
+
+	stretches stretches
+	making    sync.Pool                // of stretches
+	batcher   *record.Batcher[*filing] // its turn is held by whatever writes
 
 	// Only used under the batcher's turn.
 	active      map[uint64]*segment // by epoch: where its articles are added
@@ -135,6 +138,7 @@ var (
 
 	_ pool.SetHigher = (*Store)(nil)
 	_ pool.Lender    = (*Store)(nil)
+	_ pool.Liner     = (*Store)(nil)
 )
 
 // Open opens the store in a folder, which it makes when there is none. It
@@ -156,6 +160,8 @@ func Open(dir string, options Options) (*Store, error) {
 		byNumber: make(map[uint32]*group),
 		segments: make(map[uint32]*segment),
 		unswept:  make(map[uint32]bool),
+
+		stretches: stretches{room: options.IndexMemory / 8},
 	}
 	s.batcher = record.NewBatcher(s.begin)
 	if err := s.makeFolders(); err != nil {

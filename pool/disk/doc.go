@@ -74,6 +74,10 @@
 // again, and large ones as a file of their own, which expiry does not wait for:
 // what is deleted under its name can still be read by whoever has it open.
 //
+// Overview lines are kept in memory as they are sent, in stretches of 256 numbers
+// of a group, once all of these were given. When rows are removed from the index,
+// every stretch made before is out of date.
+//
 // # Expiry
 //
 // Each group has a floor in the groups file. What is filed there under a lower

@@ -38,6 +38,8 @@ type index struct {
 	files   storage.Storage
 	staging *staging
 	count   *atomic.Int64 // for tests: keys read and written
+
+	removals atomic.Uint64 // batches that took rows of numbers out
 }
 
 func (x *index) note(keys int) {
@@ -145,6 +147,9 @@ func (x *index) get(key []byte) ([]byte, bool, error) {
 // write writes a batch behind what is staged, all or nothing, and empties it.
 func (x *index) write(b *leveldb.Batch, sync bool) error {
 	defer b.Reset()
+	if removes(b) {
+		defer x.removals.Add(1)
+	}
 	x.staging.turn.Lock()
 	defer x.staging.turn.Unlock()
 	if err := x.settleStaged(); err != nil {

@@ -62,6 +62,8 @@ func contract() []sentence {
 		{"WritePart: w's error", "Lend_writersError", ""},
 		{"WritePart: an error where octets can't be read any more", "", "needs damage: pool/disk"},
 		{"Return: called once, after everything else", "", "an obligation of the caller"},
+		{"ScanLines: as Scan, in lines that are ready", "ScanLines_sameAsScan ScanLines_afterRemovals ScanLines_errors ScanLines_stopsEarly Context_ended Close_thenErrClosed", ""},
+		{"AppendLine: nothing in a line ends it", "ScanLines_oneLineEach", ""},
 		{"SetHigher: the next number is the one behind; never lowered", "SetHigh_goesOnBehind", ""},
 	}
 }

@@ -227,6 +227,7 @@ func (r *room) everything(ctx context.Context) map[string]error {
 		"ByID":         second(r.ByID(ctx, ID("x"))),
 		"LendByNumber": second(pool.LendByNumber(ctx, r.Store, "a", 1)),
 		"LendByID":     second(pool.LendByID(ctx, r.Store, ID("x"))),
+		"ScanLines":    pool.ScanLines(ctx, r.Store, "a", pool.All, func([]byte) bool { return true }),
 		"Append":       second(r.Append(ctx, Article(r.t, "y", "a"))),
 		"Seen":         second(r.Seen(ctx, ID("x"))),
 		"Since":        r.Since(ctx, day(), func(pool.MessageID, []pool.Location) bool { return true }),

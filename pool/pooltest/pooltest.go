@@ -52,6 +52,7 @@ func cases() []testCase {
 	var all []testCase
 	all = append(all, readingCases()...)
 	all = append(all, lendingCases()...)
+	all = append(all, linesCases()...)
 	all = append(all, appendCases()...)
 	all = append(all, numberCases()...)
 	all = append(all, cancelCases()...)
