@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,9 +28,14 @@ func (g *Gateway) advance(now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("advance the keys: %w", err)
 	}
+	g.floor()
+	return nil
+}
+
+// floor keeps the queue from batches of epochs that the keys have left behind.
+func (g *Gateway) floor() {
 	_, newest := g.keys.Retained()
 	g.queue.NotBefore(g.calendar.FirstBatch(newest))
-	return nil
 }
 
 // Held says whether the clock has jumped ahead, so that no key is destroyed, no
@@ -64,11 +70,17 @@ func (g *Gateway) adopt(ctx context.Context) error {
 // published returns the newest directory of this gateway's own in the store that
 // can be read, or nil. Others' are beside it, under Message-IDs of theirs.
 func (g *Gateway) published(ctx context.Context) ([]byte, error) {
-	var numbers []pool.Number
+	type directory struct {
+		number pool.Number
+		serial uint64
+	}
+	var all []directory
 	err := g.store.Scan(ctx, keysGroup, pool.All, func(n pool.Number, overview []byte) bool {
 		fields := strings.Split(string(overview), "\t")
-		if len(fields) > 3 && entry.IsDirectoryID(pool.MessageID(fields[3]), g.domain) {
-			numbers = append(numbers, n)
+		if len(fields) > 3 {
+			if serial, ok := entry.ParseDirectoryID(pool.MessageID(fields[3]), g.domain); ok {
+				all = append(all, directory{n, serial})
+			}
 		}
 		return true
 	})
@@ -77,8 +89,9 @@ func (g *Gateway) published(ctx context.Context) ([]byte, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	for _, n := range slices.Backward(numbers) {
-		stored, err := g.store.ByNumber(ctx, keysGroup, n)
+	slices.SortFunc(all, func(a, b directory) int { return cmp.Compare(b.serial, a.serial) }) // they may have come back in any order
+	for _, d := range all {
+		stored, err := g.store.ByNumber(ctx, keysGroup, d.number)
 		if err == nil {
 			return entry.Signed(stored), nil
 		}

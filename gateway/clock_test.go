@@ -69,7 +69,7 @@ func TestOpen_afterALongTimeOffWaitsForTheOperator(t *testing.T) {
 		if still, _ := g.keys.Retained(); !g.Held() || still != oldest {
 			t.Errorf("held %v, and the oldest epoch went from %d to %d", g.Held(), oldest, still)
 		}
-		f := front{g.noteFault, g.keys, nil}
+		f := front{g.noteFault, g.keys, &g.lost, nil}
 		if _, err := f.Submit(t.Context(), nil, nil); !errors.Is(err, pool.ErrReadOnly) {
 			t.Errorf("a deposit is answered %v", err)
 		}

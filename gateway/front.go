@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/restante/restante/crypto/blind"
@@ -21,6 +22,7 @@ import (
 type front struct {
 	fault func() // told of each post refused for a fault of ours
 	keys  *keyring.Ring
+	lost  *atomic.Bool // nothing is taken: it is not known yet what has left here
 	*office.Office
 }
 
@@ -41,6 +43,9 @@ func (f front) Login(ctx context.Context, handle, passphrase string) (session.Ma
 // Submit implements [session.Office]. While the clock is not to be believed it
 // takes nothing: that would be booked for a batch weeks away.
 func (f front) Submit(ctx context.Context, text []byte, from session.Mailbox) (session.Posted, error) {
+	if f.lost.Load() {
+		return session.Posted{}, fmt.Errorf("%w: %w", pool.ErrReadOnly, errLost)
+	}
 	if err := f.keys.Clock(time.Now()); err != nil {
 		return session.Posted{}, fmt.Errorf("%w: %w", pool.ErrReadOnly, err)
 	}
@@ -65,6 +70,20 @@ func (a away) Seal(domain string, now time.Time) (epoch uint64, key token.SealPu
 		err = fmt.Errorf("%w: %w", office.ErrConvicted, err)
 	}
 	return epoch, key, err
+}
+
+// sealedIn is the office as sealed submissions come to it.
+type sealedIn struct {
+	lost *atomic.Bool
+	*office.Office
+}
+
+// TakeSealed implements [intake.Office].
+func (s sealedIn) TakeSealed(ctx context.Context, text []byte, name [32]byte) error {
+	if s.lost.Load() {
+		return errLost
+	}
+	return s.Office.TakeSealed(ctx, text, name)
 }
 
 // A window is the office as those see it who fetch their mail by command.

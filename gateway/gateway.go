@@ -105,6 +105,7 @@ type Gateway struct {
 	keepChanged chan struct{} // keep was changed
 
 	held atomic.Bool // the clock has jumped ahead
+	lost atomic.Bool // the disk was lost, and what has left here is not known yet
 
 	refusedPosts atomic.Int64  // since the last round, for a fault of ours
 	refusedAt    atomic.Int64  // when the latest of them was, in seconds since 1970
@@ -116,6 +117,7 @@ type Gateway struct {
 	health    func() disk.Health // of the store
 	queueSize int                // entries that the queue can hold
 
+	data     string // folder
 	domain   string
 	calendar pool.Calendar
 	log      zerolog.Logger
@@ -133,7 +135,7 @@ func (s *Settings) KeyPolicy() keyring.Policy {
 // [keyring.Create], and assembles its parts. Nothing runs yet.
 func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	g := &Gateway{
-		domain: s.Domain, calendar: s.Batches.Calendar,
+		data: s.Data, domain: s.Domain, calendar: s.Batches.Calendar,
 		conns: newConns(s.Admission), log: s.Logger, keepChanged: make(chan struct{}, 1),
 		version: s.Version, queueSize: s.Batches.Backlog * s.Batches.Size,
 	}
@@ -154,6 +156,9 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	if g.keys, err = keyring.OpenLocked(KeyDir(s.Data), s.Domain, s.KeyPolicy(), s.KeyLock); err != nil {
 		return nil, fmt.Errorf("open the keys: %w", err)
 	}
+	if err := g.lookForLoss(ctx, s.Data); err != nil {
+		return nil, err
+	}
 	if g.queue, err = batch.OpenQueue(filepath.Join(s.Data, "queue"), s.Batches); err != nil {
 		return nil, fmt.Errorf("open the queue: %w", err)
 	}
@@ -162,9 +167,6 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	}
 	g.setKeep(s)
 	if err := g.adopt(ctx); err != nil {
-		return nil, err
-	}
-	if err := g.advance(time.Now()); err != nil && !g.Held() { // a clock may come right by itself
 		return nil, err
 	}
 	g.releaser = &batch.Releaser{
@@ -176,22 +178,26 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		return nil, err
 	}
 	policy.Cosigned = g.cosigned
+	policy.Own = &mirror.Own{Signer: g.keys.Signer().Verifier(), Released: g.queue.Released, Store: g.store}
 	g.peers = peer.New(peer.Options{
 		Domain: s.Domain, Peers: s.Peers, Store: g.store, Cutoff: s.Cutoff, Certificate: session.CertificateHash,
 		Own: []pool.Group{office.Reply, office.Inbox, office.Sent}, Gateways: policy,
 	})
 	g.mirror = newMirroring(policy, g.store, g.peers, g.keys.Signer(), s)
+	if err := g.begin(time.Now()); err != nil {
+		return nil, err
+	}
 	g.office = g.newOffice(s, away{policy.Book})
 	if g.intake, err = intake.Open(intake.Options{
 		Domain: s.Domain, Dir: filepath.Join(s.Data, "submissions"), Keys: g.keys, Store: g.store,
-		Office: g.office, Most: s.MaxArticle, Log: s.Logger,
+		Office: sealedIn{&g.lost, g.office}, Most: s.MaxArticle, Log: s.Logger,
 	}); err != nil {
 		return nil, err
 	}
 	g.namePeers(s)
 	g.feeds = feed.New(filepath.Join(s.Data, "feeds"), g.store, s.Feeds, s.Logger)
 	options := session.Options{
-		Store: g.store, Office: front{g.noteFault, g.keys, g.office}, Pickup: window{g.keys, g.office},
+		Store: g.store, Office: front{g.noteFault, g.keys, &g.lost, g.office}, Pickup: window{g.keys, g.office},
 		Name: s.Domain, Version: s.Version,
 		Posting: true, MayLogin: s.MayLogin, Lists: s.lists(),
 		MaxArticle: s.MaxArticle, Limits: s.Limits,

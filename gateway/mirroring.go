@@ -91,6 +91,13 @@ func (m *mirroring) set(s Settings) {
 	}
 }
 
+// from is the servers that are read from.
+func (m *mirroring) from() []Reading {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.readings
+}
+
 // every is how often what is lacking is looked for.
 func (m *mirroring) every() time.Duration {
 	m.mu.Lock()
@@ -114,11 +121,8 @@ func (m *mirroring) run(ctx context.Context) error {
 
 // adjust stops and starts readers. Those whose settings are as they were go on.
 func (m *mirroring) adjust(ctx context.Context, group *errgroup.Group) {
-	m.mu.Lock()
-	readings := m.readings
-	m.mu.Unlock()
 	wanted := make(map[string]Reading)
-	for _, r := range readings {
+	for _, r := range m.from() {
 		wanted[r.Peer.Name] = r
 	}
 	for name, r := range m.running {

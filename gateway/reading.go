@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/gateway/peer"
 	"github.com/restante/restante/gateway/pull"
 	"github.com/restante/restante/pool"
 )
@@ -79,7 +80,7 @@ func sleep(ctx context.Context, d time.Duration) {
 func (r *reader) pull(ctx context.Context) {
 	var failing rest
 	for ctx.Err() == nil {
-		if _, err := r.fetch(ctx, func(p *pull.Puller) (pull.Counts, error) { return p.Run(ctx) }); err != nil {
+		if _, err := r.fetch(ctx, r.desk.Of, func(p *pull.Puller) (pull.Counts, error) { return p.Run(ctx) }); err != nil {
 			sleep(ctx, min(failing.next(), r.Every))
 			continue
 		}
@@ -140,7 +141,7 @@ func (r *reader) ask(ctx context.Context) error {
 		came += n
 	}
 	begun := false
-	_, err := r.fetch(ctx, func(p *pull.Puller) (pull.Counts, error) {
+	_, err := r.fetch(ctx, r.desk.Back, func(p *pull.Puller) (pull.Counts, error) {
 		return p.Fetch(ctx, func() []pool.MessageID {
 			if begun {
 				done(true)
@@ -163,29 +164,34 @@ func (r *reader) ask(ctx context.Context) error {
 // and so does the next while a gateway came to be known by one: what came before
 // that, such as what it witnessed, was refused. It says whether such a look was had.
 func (r *reader) keys(ctx context.Context, through bool) (bool, error) {
-	group, err := nntp.ParseWildmat(string(keysGroup))
-	if err != nil {
-		return through, err
-	}
 	state := pullState(r.data, r.Peer.Name+"\x00keys")
 	if !through {
 		if err := os.Remove(state); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			r.log.Error().Err(err).Msg("how far directories were looked for can't be forgotten")
 		}
 	}
-	counts, err := r.fetch(ctx, func(p *pull.Puller) (pull.Counts, error) {
-		p.Groups, p.NewNews, p.Since, p.State = group, false, time.Time{}, state
-		return p.Run(ctx)
-	})
+	counts, err := r.directories(ctx, state)
 	if counts.Taken > 0 {
 		r.search.Wake()
 	}
 	return (err == nil || through) && (counts.Taken == 0 || counts.Refused == 0), err
 }
 
-// fetch brings articles of the server to the desk.
-func (r *reader) fetch(ctx context.Context, how func(*pull.Puller) (pull.Counts, error)) (pull.Counts, error) {
-	feed := r.desk.Of(r.Peer)
+// directories brings those that are new on the server since state, or all with "".
+func (r *reader) directories(ctx context.Context, state string) (pull.Counts, error) {
+	group, err := nntp.ParseWildmat(string(keysGroup))
+	if err != nil {
+		return pull.Counts{}, err
+	}
+	return r.fetch(ctx, r.desk.Back, func(p *pull.Puller) (pull.Counts, error) {
+		p.Groups, p.NewNews, p.Since, p.State = group, false, time.Time{}, state
+		return p.Run(ctx)
+	})
+}
+
+// fetch brings articles of the server to the desk, as a feed of one kind or another.
+func (r *reader) fetch(ctx context.Context, as func(peer.Peer) *peer.Feed, how func(*pull.Puller) (pull.Counts, error)) (pull.Counts, error) {
+	feed := as(r.Peer)
 	defer feed.Close()
 	p := &pull.Puller{
 		Server: r.Server, Groups: r.Pull, NewNews: r.NewNews, Most: r.most,

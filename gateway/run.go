@@ -20,11 +20,19 @@ import (
 // cuts what is left. It closes the listeners. It returns nil after a clean stop.
 func (g *Gateway) Run(ctx context.Context, listener net.Listener, secure ...net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return g.rounds(ctx) })
+	recalled := make(chan struct{})
+	group.Go(func() error {
+		g.recall(ctx)
+		close(recalled)
+		return g.rounds(ctx)
+	})
 	group.Go(func() error { return g.expiry(ctx) })
 	group.Go(func() error { return g.makeRoom(ctx) })
 	group.Go(func() error { return g.feeds.Run(ctx) })
-	group.Go(func() error { return g.mirror.run(ctx) })
+	group.Go(func() error {
+		<-recalled // it reads from the same servers
+		return g.mirror.run(ctx)
+	})
 	group.Go(func() error { return g.intake.Run(ctx) })
 	group.Go(func() error { newCaretaker(g.sessionCounts).run(ctx); return nil })
 	group.Go(func() error { return g.listen(ctx, listener, g.sessions.Serve, g.turnAway) })

@@ -62,6 +62,8 @@ func (g *Gateway) conditions() []admin.Condition {
 			func(now time.Time) bool { return now.Unix()-g.refusedAt.Load() < int64(lately.Seconds()) }),
 		when("batches_overdue", "Batches are not released in time. Look into the gateway's log for the reason.",
 			func(now time.Time) bool { return g.overdue(now) > 0 }),
+		when("disk_lost", "The disk was lost, though the keys were not. The servers in [peer.read] tables are asked what has left here before, and until one answers nothing is taken or released. If none of them will, take these tables out and reload: it goes on then without what they have.",
+			func(time.Time) bool { return g.lost.Load() }),
 		when("clock_ahead", "The clock has jumped far ahead, so that nothing is taken or released and no key destroyed. Set it right; see docs/operating.md if it is right.",
 			func(time.Time) bool { return g.Held() }),
 		when("clock_back", "The clock is behind the last batch that was released. Set it right: nothing is released until then.",

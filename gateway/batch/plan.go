@@ -125,6 +125,21 @@ func (f folder) readReleased(calendar pool.Calendar) (uint64, error) {
 	return p.batch, nil
 }
 
+// Kept says what the queue in dir remembers of releases: whether it remembers any
+// time at all, and the last batch that left, or 0 where none did.
+func Kept(dir string) (remembers bool, last uint64, err error) {
+	p, err := folder{record.OS{}, dir}.load(releasedFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, 0, nil
+	case err != nil:
+		return false, 0, err
+	case p.manifest == [32]byte{}: // where it begins
+		return true, 0, nil
+	}
+	return true, p.batch, nil
+}
+
 // readPlanned returns the batch of a plan that a crash left, or 0.
 func (f folder) readPlanned() (uint64, error) {
 	p, err := f.load(planFile)

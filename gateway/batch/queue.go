@@ -45,6 +45,7 @@ type Queue struct {
 	changed  sync.Cond           // a booking was settled
 	open     uint64              // first batch that takes bookings
 	released uint64              // last batch released
+	begun    uint64              // last batch that an earlier run let out, or began to
 	batches  map[uint64]*pending // those that hold or await something
 	posts    int                 // octets of public posts booked or waiting
 	turn     uint64              // of the last booking of an entry
@@ -104,7 +105,7 @@ func openQueue(files record.FS, dir string, shape Shape) (*Queue, error) {
 	}
 	q := &Queue{
 		shape: shape, folder: f, log: log,
-		released: released, open: max(released, planned) + 1,
+		released: released, begun: max(released, planned), open: max(released, planned) + 1,
 		batches: make(map[uint64]*pending),
 	}
 	q.changed.L = &q.mu
@@ -219,6 +220,10 @@ func (q *Queue) Released() uint64 {
 	return q.released
 }
 
+// Begun returns the last batch that an earlier run let out, or began to: it leaves
+// as it was planned.
+func (q *Queue) Begun() uint64 { return q.begun }
+
 // collect closes a batch and returns what was deposited for it, once every
 // booking in it is settled. Public posts of earlier batches that never left come
 // with it: those batches were passed over because nobody could fetch their
@@ -242,6 +247,20 @@ func (q *Queue) collect(batch uint64) []item {
 		}
 	}
 	return items
+}
+
+// Resume has releases go on after a batch that left, as is known from elsewhere, and
+// whose manifest's text has that hash: the queue was lost, or is an older copy. No
+// batch up to now leaves, since it may have left before, as another one. What
+// waits for these is given up: it left then, or its sender was told nothing. It
+// must not be called while a batch is released.
+func (q *Queue) Resume(batch uint64, manifest [32]byte) error {
+	batch = max(batch, q.Released(), q.shape.Calendar.Batch(time.Now()))
+	if err := q.folder.save(&plan{batch: batch, manifest: manifest}, releasedFile); err != nil {
+		return err
+	}
+	q.settle(batch)
+	return q.log.rotate(q.waiting)
 }
 
 // settle forgets a batch that is in the store, and those before it. It returns

@@ -361,19 +361,17 @@ func calendar(d *note.Directory) pool.Calendar {
 	}
 }
 
-// directories returns the Message-IDs of the directory that is held and, where
-// later ones have come, those that the next one may have: it is of the same epoch
-// or of the one after.
+// directories returns the Message-IDs of the directory that is held, and those that
+// the next one may have: it is of the same epoch or of the one after. Who feeds us
+// has perhaps sent that one once, and not again.
 func (b *Book) directories(d *note.Directory) []pool.MessageID {
-	out := []pool.MessageID{entry.DirectoryID(d.Domain, d.Epoch(), d.Serial)}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if g := b.gateways[d.Domain]; g != nil && len(g.ahead) > 0 {
-		for _, epoch := range [...]uint64{d.Epoch(), d.Epoch() + 1} {
-			out = append(out, entry.DirectoryID(d.Domain, epoch, d.Serial+1))
-		}
+	if d.Domain == b.own { // which follow from our keys
+		return nil
 	}
-	return out
+	return []pool.MessageID{
+		entry.DirectoryID(d.Domain, d.Epoch(), d.Serial),
+		entry.DirectoryID(d.Domain, d.Epoch(), d.Serial+1), entry.DirectoryID(d.Domain, d.Epoch()+1, d.Serial+1),
+	}
 }
 
 // Gateways returns the domains of the gateways that are known.

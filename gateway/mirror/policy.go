@@ -38,6 +38,9 @@ type Policy struct {
 	Groups   Groups
 	Calendar pool.Calendar // ours: it says when an entry is dropped here
 
+	// Own is how what our own disk has lost may come back. nil: nothing may.
+	Own *Own
+
 	// Cosigned gets a copy of our own directory that a witness has signed too,
 	// and the witness's key. nil: nobody does.
 	Cosigned func(signed []byte, witness *note.Verifier)

@@ -41,8 +41,8 @@ func NewRepairer(p *Policy, store pool.Reader) *Repairer {
 // not, of those that due approves. There may be more once these are here.
 func (r *Repairer) Lacking(ctx context.Context, now time.Time, due func(pool.MessageID) bool) ([]pool.MessageID, error) {
 	var out []pool.MessageID
-	for _, domain := range r.policy.Book.Gateways() {
-		d, _, err := r.policy.Book.get(domain)
+	for _, domain := range r.policy.gateways() {
+		d, _, err := r.policy.get(domain)
 		if err != nil {
 			continue // nothing is taken of it any more
 		}
@@ -117,6 +117,9 @@ func (r *Repairer) span(d *note.Directory, now time.Time) (first, last uint64) {
 	theirs, ours := calendar(d), r.policy.Calendar
 	last = theirs.Batch(now)
 	last -= min(last, 2)
+	if own := r.policy.Own; own != nil && d.Domain == r.policy.Book.own {
+		last = min(last, own.Released())
+	}
 	first = theirs.FirstBatch(theirs.OldestRetained(theirs.Epoch(now)))
 	oldest := ours.Start(ours.FirstBatch(ours.OldestRetained(ours.Epoch(now))))
 	if b := theirs.Batch(oldest); theirs.Start(b).Before(oldest) {

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/control"
 )
 
 // gateways checks an article of another gateway, and that no other article takes
@@ -24,6 +26,42 @@ func (d *Desk) gateways(a *article.Article, id pool.MessageID, named []pool.Grou
 		return 0, refuse(Reserved)
 	}
 	return 0, nil
+}
+
+// takeBack checks an article of our own that comes back, and gives it the place and
+// the Path that it had when it left.
+func (f *Feed) takeBack(ctx context.Context, id pool.MessageID, a *article.Article, now time.Time) (brought, error) {
+	d := f.desk
+	if d.opts.Gateways == nil {
+		return brought{}, refuse(OwnID)
+	}
+	if _, err := d.checkFields(a, now); err != nil {
+		return brought{}, err
+	}
+	if a.Get("Message-ID") != string(id) {
+		return brought{}, refuse(OtherID)
+	}
+	named, err := a.Newsgroups()
+	if err != nil {
+		return brought{}, err
+	}
+	epoch, err := d.opts.Gateways.CheckOwn(ctx, a, named, now)
+	if err := reasonFor(err); err != nil {
+		return brought{}, err
+	}
+	groups, err := f.route(ctx, named, false, control.Request{})
+	if err != nil {
+		return brought{}, err
+	}
+	if err := a.Set("Path", d.opts.Domain+"!not-for-mail"); err != nil {
+		return brought{}, err
+	}
+	filed, err := a.File(named, now, epoch)
+	if err != nil {
+		return brought{}, err
+	}
+	filed.Groups = groups
+	return brought{article: filed}, nil
 }
 
 // gatewaysOwn says whether an article is in a gateway's group, for which that

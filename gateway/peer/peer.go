@@ -126,6 +126,14 @@ func within(prefixes []netip.Prefix, address net.Addr) bool {
 // must be closed.
 func (d *Desk) Of(p Peer) *Feed { return d.feed(&p) }
 
+// Back is Of for what was asked for by name: articles of our own that our disk has
+// lost come back by it.
+func (d *Desk) Back(p Peer) *Feed {
+	f := d.feed(&p)
+	f.back = true
+	return f
+}
+
 func (d *Desk) feed(p *Peer) *Feed {
 	return &Feed{desk: d, peer: p, ledger: d.ledger(p.Name), asked: make(map[pool.MessageID]bool)}
 }
@@ -152,6 +160,7 @@ type Feed struct {
 	desk   *Desk
 	peer   *Peer
 	ledger *ledger
+	back   bool // our own articles may come back by it
 
 	mu    sync.Mutex // guards asked
 	asked map[pool.MessageID]bool

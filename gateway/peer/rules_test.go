@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 )
@@ -159,4 +160,23 @@ func TestGroups_moderatedNeedApproval(t *testing.T) {
 	b := newBench(t)
 	b.refused("not approved", Unapproved, "<1@x>", text("<1@x>", "Newsgroups", "misc.test,misc.mod"))
 	b.taken("approved", b.a, "<1@x>", text("<1@x>", "Newsgroups", "misc.test,misc.mod", "Approved", "m@example.org"))
+}
+
+// What comes back of our own must be the gateway's; nothing else does.
+func TestMessageID_ofOurOwnDomainComesBackOnlyAsTheGatewaysOwn(t *testing.T) {
+	b := newBench(t)
+	back := b.Back((*b.peers.Load())[0])
+	defer back.Close()
+	if err := b.take(back, "<AAAA@gw.example>", text("<AAAA@gw.example>")); !errors.Is(err, OwnID) {
+		t.Errorf("where no gateways are known: %v", err)
+	}
+	o := b.options()
+	o.Gateways = &mirror.Policy{Book: new(mirror.Book)}
+	b.Desk = New(o)
+	back = b.Back(o.Peers[0])
+	defer back.Close()
+	if err := b.take(back, "<AAAA@gw.example>", text("<AAAA@gw.example>")); !errors.Is(err, Form) {
+		t.Errorf("a post: %v", err)
+	}
+	b.taken("another's", back, "<1@x>", text("<1@x>"))
 }

@@ -125,6 +125,9 @@ func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte) (broug
 		return brought{}, err
 	}
 	now := time.Now()
+	if f.back && f.desk.ownID(id) {
+		return f.takeBack(ctx, id, a, now)
+	}
 	if err := f.desk.checkHeader(a, id, now); err != nil {
 		return brought{}, err
 	}

@@ -101,10 +101,12 @@ func DirectoryID(domain string, epoch, serial uint64) pool.MessageID {
 	return pool.MessageID(fmt.Sprintf("<k.%d.%d@%s>", epoch, serial, domain))
 }
 
-// IsDirectoryID says whether a Message-ID is one that the gateway of that domain
-// gives a directory.
-func IsDirectoryID(id pool.MessageID, domain string) bool {
-	return strings.HasPrefix(string(id), "<k.") && strings.HasSuffix(string(id), "@"+domain+">")
+// ParseDirectoryID returns the serial number in a Message-ID that the gateway of
+// that domain gives a directory; ok is false for any other.
+func ParseDirectoryID(id pool.MessageID, domain string) (serial uint64, ok bool) {
+	var epoch uint64
+	_, err := fmt.Sscanf(string(id), "<k.%d.%d@", &epoch, &serial)
+	return serial, err == nil && id == DirectoryID(domain, epoch, serial)
 }
 
 // DirectorySubject is its Subject.
