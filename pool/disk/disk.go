@@ -241,6 +241,7 @@ func (s *Store) Close() error {
 
 // closeFiles closes all that is open, the lock last.
 func (s *Store) closeFiles() error {
+	s.seen.free()
 	var err error
 	if s.index != nil {
 		err = s.index.close()

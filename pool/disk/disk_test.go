@@ -11,7 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if runFill() {
+	if runFill() || runRemember() {
 		return
 	}
 	// A quarter of rapid's own number: -rapid.checks says how many, and

@@ -9,7 +9,9 @@ import (
 // fingerprints is the set of message-ids ever seen, in memory: it answers for
 // an id that was never seen without touching the disk. Of each id it keeps 8
 // octets of its hash, in tables that are between 64 and 85 per cent full, so an
-// id takes 13 octets at most. A wrong "maybe" costs a look at the index.
+// id takes 13 octets at most. They grow one after the other, outside Go's heap,
+// which would keep what they were before, and as much again, until it is collected.
+// A wrong "maybe" costs a look at the index.
 type fingerprints struct {
 	shards [256]shard
 }
@@ -17,6 +19,7 @@ type fingerprints struct {
 type shard struct {
 	mu    sync.RWMutex
 	slots []uint64 // open addressing; 0 is free
+	pages []byte   // where they lie, unless in Go's heap
 	used  int
 }
 
@@ -86,12 +89,24 @@ func (s *shard) find(v uint64) (int, bool) {
 }
 
 func (s *shard) grow() {
-	old := s.slots
-	s.slots = make([]uint64, len(old)+len(old)/3+8)
+	old, pages := s.slots, s.pages
+	s.slots, s.pages = makeSlots(len(old) + len(old)/3 + 8)
 	for _, v := range old {
 		if v != 0 {
 			at, _ := s.find(v)
 			s.slots[at] = v
 		}
+	}
+	freePages(pages)
+}
+
+// free gives the memory back. The set must not be used any more, but for len.
+func (f *fingerprints) free() {
+	for i := range f.shards {
+		s := &f.shards[i]
+		s.mu.Lock()
+		freePages(s.pages)
+		s.slots, s.pages = nil, nil
+		s.mu.Unlock()
 	}
 }
