@@ -44,6 +44,10 @@ type Blinder func(epoch uint64) (*blind.Blinded, error)
 // Begin returns an empty booking.
 func (q *Queue) Begin() *Booking { return &Booking{queue: q} }
 
+// Longest returns how many entries a content may take to be placed at all, when
+// nothing else waits.
+func (q *Queue) Longest() int { return q.shape.Backlog * q.shape.mail() }
+
 // Entries books slots for n more entries of one mailbox, in the first batches
 // that have room for them. It returns [ErrBacklog] if a mailbox that nothing
 // waits for would not have got them either; nothing is booked then.

@@ -22,6 +22,7 @@ import (
 var (
 	ErrBacklog = errors.New("the coming batches are full")
 	ErrClosed  = errors.New("the queue is closed")
+	errShape   = errors.New("a batch has one place or more, a mailbox two slots or more, and one batch or more can be booked")
 )
 
 // Shape is the published size of a batch, and how far ahead one may be booked.
@@ -83,6 +84,9 @@ type place struct {
 func OpenQueue(dir string, shape Shape) (*Queue, error) { return openQueue(record.OS{}, dir, shape) }
 
 func openQueue(files record.FS, dir string, shape Shape) (*Queue, error) {
+	if shape.Size < 1 || shape.Slots < 2 || shape.Backlog < 1 {
+		return nil, errShape
+	}
 	err := files.MkdirAll(dir)
 	if err == nil { // a name that is seen now must last
 		err = errors.Join(files.SyncDir(filepath.Dir(dir)), files.SyncDir(dir))

@@ -301,7 +301,7 @@ func (d *deposit) seal(kind envelope.Kind, content []byte, to recipient) error {
 	if d.handle != nil && err == nil {
 		fragments, err = envelope.SplitAs(kind, *d.handle, content)
 	}
-	if err != nil {
+	if err != nil || len(fragments) > d.office.Queue.Longest() {
 		return ErrTooLarge
 	}
 	slots, dropped, err := d.booking.Entries(len(fragments), d.office.blinder(to.id))

@@ -50,6 +50,9 @@ func (d *Desk) Reply(n pool.Number) (Draft, error) {
 	if err != nil {
 		return Draft{}, err
 	}
+	if m.Kind == envelope.KindNotice { // it is the gateway's, though the mailbox is a contact's
+		return Draft{}, ErrNoToken
+	}
 	draft := Draft{To: m.Contact, Answers: m.ID, Subject: m.Subject}
 	if !strings.HasPrefix(strings.ToLower(draft.Subject), "re:") {
 		draft.Subject = "Re: " + draft.Subject
@@ -66,7 +69,7 @@ func (d *Desk) Reply(n pool.Number) (Draft, error) {
 // To returns whom an answer to a Message-ID goes to: the contact who sent the
 // message of that name, or whoever's token it is.
 func (d *Desk) To(id pool.MessageID) (string, error) {
-	if m, err := d.Mail.ByID(id); err == nil && m.Contact != "" {
+	if m, err := d.Mail.ByID(id); err == nil && m.Contact != "" && m.Kind != envelope.KindNotice {
 		return m.Contact, nil
 	}
 	if _, _, err := token.Parse(string(id)); err != nil {
