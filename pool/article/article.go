@@ -37,7 +37,7 @@ func (a *Article) Get(name string) string {
 func (a *Article) Values(name string) []string {
 	var out []string
 	for _, f := range a.fields {
-		if strings.EqualFold(f.name, name) {
+		if f.is(name) {
 			out = append(out, f.Value())
 		}
 	}
@@ -107,7 +107,7 @@ func (a *Article) Prepend(name, head, tail string) error {
 func (a *Article) Count(name string) int {
 	n := 0
 	for _, f := range a.fields {
-		if strings.EqualFold(f.name, name) {
+		if f.is(name) {
 			n++
 		}
 	}
@@ -135,7 +135,12 @@ func (a *Article) SetBody(lines []byte) error {
 }
 
 // Header returns the header's lines, each ended by CRLF, without the empty line.
-func (a *Article) Header() []byte { return a.appendHeader(nil, func(Field) bool { return true }) }
+func (a *Article) Header() []byte { return a.header(func(Field) bool { return true }) }
+
+// header returns the lines of those fields that are to be kept.
+func (a *Article) header(keep func(Field) bool) []byte {
+	return a.appendHeader(make([]byte, 0, a.Size()-len(a.body)), keep)
+}
 
 // Text returns the whole article: header, empty line, body.
 func (a *Article) Text() []byte {
@@ -165,7 +170,7 @@ func (a *Article) appendHeader(dst []byte, keep func(Field) bool) []byte {
 func (a *Article) index(name string) int { return slices.IndexFunc(a.fields, named(name)) }
 
 func named(name string) func(Field) bool {
-	return func(f Field) bool { return strings.EqualFold(f.name, name) }
+	return func(f Field) bool { return f.is(name) }
 }
 
 func newField(name, value string) (Field, error) {

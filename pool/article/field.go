@@ -9,6 +9,12 @@ type Field struct {
 	raw  string // all between the colon and the last CRLF, folds included
 }
 
+// is says whether the field has that name, in any case. Names are US-ASCII, so
+// that those of another length can't be the same.
+func (f Field) is(name string) bool {
+	return len(f.name) == len(name) && strings.EqualFold(f.name, name)
+}
+
 // Name returns the field's name as it was spelled.
 func (f Field) Name() string { return f.name }
 

@@ -21,7 +21,7 @@ func (a *Article) File(groups []pool.Group, arrived time.Time, epoch uint64) (*p
 	if len(groups) == 0 {
 		return nil, refuse(ErrNoGroups, "The article names no newsgroup: fill in Newsgroups and send again")
 	}
-	head := a.appendHeader(nil, func(f Field) bool { return !strings.EqualFold(f.name, "Xref") })
+	head := a.header(func(f Field) bool { return !f.is("Xref") })
 	return &pool.Article{
 		ID:       id,
 		Groups:   groups,

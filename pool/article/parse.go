@@ -34,9 +34,12 @@ func Parse(text []byte) (*Article, error) {
 	return &Article{fields: fields, body: text[end+len("\r\n\r\n"):]}, nil
 }
 
+// usualFields is more fields than most headers have.
+const usualFields = 16
+
 // parseHeader cuts a header of whole lines into fields.
 func parseHeader(head string) ([]Field, error) {
-	var fields []Field
+	fields := make([]Field, 0, usualFields)
 	for head != "" {
 		size, err := fieldSize(head)
 		if err != nil {
@@ -64,7 +67,7 @@ func fieldSize(head string) (int, error) {
 		if len(line) > maxHeaderLine {
 			return 0, refuseLongLine()
 		}
-		if strings.Trim(line, " \t") == "" { // RFC 5536, Section 2.2
+		if strings.TrimLeft(line, " \t") == "" { // RFC 5536, Section 2.2
 			return 0, refuseHeader()
 		}
 		size += len(line) + len("\r\n")
