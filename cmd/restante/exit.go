@@ -23,6 +23,7 @@ const (
 	exitSecret  = 5 // the passphrase is wrong, or the key can't be used
 	exitInUse   = 6 // another restante has the mail open
 	exitRefused = 7 // the settings refuse a connection, or a server refused what was asked
+	exitServer  = 8 // the server that the pool is taken from lags, withholds mail, or changes it
 )
 
 // exitCode is what the program ends with after an error. Of several the gravest
@@ -32,7 +33,8 @@ func exitCode(err error) int {
 		code   int
 		errors []error
 	}{
-		{exitLying, []error{collect.ErrForked, collect.ErrOtherKey, collect.ErrWitnessed, collect.ErrProof, collect.ErrGone, desk.ErrForked}},
+		{exitLying, []error{collect.ErrForked, collect.ErrOtherKey, collect.ErrWitnessed, collect.ErrProof, collect.ErrGone, collect.ErrOld, collect.ErrHistory, desk.ErrForked}},
+		{exitServer, []error{collect.ErrServer}},
 		{exitSecret, []error{profile.ErrPassphrase, profile.ErrReadable, profile.ErrDamaged, mailbox.ErrKey}},
 		{exitInUse, []error{mailbox.ErrInUse}},
 		{exitNone, []error{mailbox.ErrNone, mailbox.ErrNobody, profile.ErrNone}},

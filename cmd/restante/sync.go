@@ -73,27 +73,70 @@ func printReport(w io.Writer, r collect.Report) {
 		text string
 	}{
 		{r.Waiting, "%d messages wait for more of their fragments.\n"},
-		{r.Lacking, "%d entries that the gateway published are not on the server that you fetch from: it lags, or it drops them. Fetch from another one to be sure.\n"},
-		{r.Mine, "%d of these are for you.\n"},
-		{r.Unlisted, "%d batches came without the gateway's manifest, so nobody can tell whether they are whole.\n"},
-		{r.Swapped, "%d entries are not what the gateway signed: the server that you fetch from changed them. Fetch from another one.\n"},
 		{r.Spoilt, "%d entries for you do not open: they were damaged before the gateway signed them, or are meant to waste your time.\n"},
 	} {
 		if line.n > 0 {
 			fmt.Fprintf(w, line.text, line.n)
 		}
 	}
+	for _, m := range r.Begins {
+		fmt.Fprintf(w, "The server %s has the pool of the gateway %s from %s on: older mail, if there is any, is not there.\n", m.Server, m.Gateway, moment(m.At))
+	}
+	for _, m := range r.Silent {
+		fmt.Fprintf(w, "The server %s has nothing of the gateway %s from %s on, and the gateway shows nothing newer: it was off, or mail is kept from you.\n", m.Server, m.Gateway, moment(m.At))
+	}
 }
+
+func moment(t time.Time) string { return t.UTC().Format(time.DateTime + " UTC") }
 
 func printReportJSON(w io.Writer, r collect.Report) error {
 	numbers := make([]uint32, 0, len(r.New))
 	for _, m := range r.New {
 		numbers = append(numbers, uint32(m.Number))
 	}
+	troubles := make([]map[string]string, 0, len(r.Troubles))
+	for _, err := range r.Troubles {
+		troubles = append(troubles, troubleJSON(err))
+	}
 	return printJSON(w, map[string]any{
-		"new": numbers, "taken": r.Taken, "octets": r.Octets, "waiting": r.Waiting,
-		"lacking": r.Lacking, "lacking_mine": r.Mine, "unlisted": r.Unlisted, "swapped": r.Swapped, "spoilt": r.Spoilt,
+		"new": numbers, "taken": r.Taken, "octets": r.Octets, "waiting": r.Waiting, "spoilt": r.Spoilt,
+		"findings": emptyNotNull(r.Findings), "begins": emptyNotNull(r.Begins), "silent": emptyNotNull(r.Silent), "troubles": troubles,
 	})
+}
+
+// emptyNotNull keeps programs from having to tell two kinds of nothing apart.
+func emptyNotNull[T any](list []T) []T { return append([]T{}, list...) }
+
+// troubleJSON is what is wrong, under a name that stays.
+func troubleJSON(err error) map[string]string {
+	out := map[string]string{"kind": "other", "text": err.Error()}
+	var gateway *collect.Trouble
+	var finding *collect.Finding
+	if errors.As(err, &gateway) {
+		out["gateway"] = gateway.Gateway
+	} else if errors.As(err, &finding) {
+		out["gateway"], out["server"] = finding.Gateway, finding.Server
+	}
+	for _, k := range []struct {
+		err  error
+		kind string
+	}{
+		{collect.ErrServer, "server"},
+		{collect.ErrForked, "forked"},
+		{collect.ErrHistory, "history"},
+		{collect.ErrOtherKey, "other-key"},
+		{collect.ErrWitnessed, "witnesses"},
+		{collect.ErrProof, "proof"},
+		{collect.ErrOld, "old"},
+		{collect.ErrGone, "gap"},
+		{collect.ErrAway, "away"},
+	} {
+		if errors.Is(err, k.err) {
+			out["kind"] = k.kind
+			break
+		}
+	}
+	return out
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/restante/restante/cmd/restante/mailbox"
@@ -52,15 +54,23 @@ type Report struct {
 	Octets  int64             // of them
 	Waiting int               // messages of which fragments are lacking
 
-	Unlisted int // batches whose manifest the server has not
-	Lacking  int // entries that manifests name and the server has not
-	Mine     int // of them, are for this user
-	Swapped  int // articles whose content is not what the gateway signed
-	Spoilt   int // entries for this user that do not open
+	Spoilt int // entries for this user that do not open
 
-	// Troubles are gateways with which something is wrong. Mail of the others
-	// came all the same.
+	Begins []Moment // where a server that is new to the user has nothing older
+	Silent []Moment // gateways of which nothing came since then, and they say nothing else
+
+	// Findings are servers that show a wrong picture of a gateway's pool.
+	Findings []*Finding
+	// Troubles are gateways and servers with which something is wrong, findings
+	// included. Mail of the others came all the same.
 	Troubles []error
+}
+
+// A Moment is when something began or ended at a server, of a gateway's pool.
+type Moment struct {
+	Server  string    `json:"server"`
+	Gateway string    `json:"gateway"`
+	At      time.Time `json:"at"`
 }
 
 // The errors of a run, in a [*Trouble].
@@ -70,6 +80,8 @@ var (
 	ErrOtherKey  = errors.New("answers with a directory that its key did not sign: somebody stands between, or its key is another. Ask its operator for the new key over another channel, and write it to key in restante.toml")
 	ErrWitnessed = errors.New("has a directory that too few of your witnesses have signed: it may show others another one. Wait until they have seen it, or ask for fewer (witnessed in restante.toml)")
 	ErrProof     = errors.New("blinded with another key than its directory says, which would show who you are: nothing of it was used. Do not use this gateway until its operator can explain it")
+	ErrOld       = errors.New("shows an old directory, with keys that it has replaced since: somebody stands between, or it runs on an old copy of its data, or the clock of this machine is wrong. The newest that is known here is gone on with. If the clock is right, ask its operator")
+	ErrHistory   = errors.New("has signed two accounts of what it released that contradict each other: it shows you other mail than it shows others, runs on an old copy of its data, or its key was stolen. Ask its operator over another channel, and tell others")
 	ErrGone      = errors.New("lacks directories between the one you know and its newest: it can't be followed. If you trust it, write its key to key in restante.toml to begin anew")
 )
 
@@ -93,19 +105,21 @@ type run struct {
 	chains map[string]*note.Chain // of the gateways that can be relied on
 	boxes  map[uint32]*identity.Mailbox
 	match  map[string]*matcher // by gateway
+	faults map[string]error    // by server
+
+	findings []*Finding // of the last time that the pool was gone through
+	silent   []Moment   // too
 }
 
 // Run brings everything up to date. It returns an error where a server that the
 // pool is taken from can't be used; what the report says holds then too.
 func Run(ctx context.Context, o Options) (Report, error) {
-	r := &run{Options: o, chains: make(map[string]*note.Chain), boxes: make(map[uint32]*identity.Mailbox)}
+	r := &run{Options: o, chains: make(map[string]*note.Chain), boxes: make(map[uint32]*identity.Mailbox), faults: make(map[string]error)}
 	for i := range r.Gateways {
 		r.trouble(r.Gateways[i].Domain, r.keys(ctx, &r.Gateways[i]))
 	}
-	for _, server := range r.Fetch {
-		if err := r.published(ctx, server); err != nil {
-			return r.finish(), err
-		}
+	if err := r.each(ctx, r.published); err != nil {
+		return r.finish(), err
 	}
 	for i := range r.Gateways {
 		g := &r.Gateways[i]
@@ -118,10 +132,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	for range maxAgain {
 		before := r.Mail.Boxes()
 		r.match = make(map[string]*matcher)
-		for _, server := range r.Fetch {
-			if err := r.take(ctx, server); err != nil {
-				return r.finish(), err
-			}
+		r.findings, r.silent = nil, nil
+		if err := r.each(ctx, r.take); err != nil {
+			return r.finish(), err
 		}
 		if covered(before) >= covered(r.Mail.Boxes()) {
 			break
@@ -132,7 +145,26 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			return r.finish(), err
 		}
 	}
-	return r.finish(), nil
+	return r.finish(), errors.Join(slices.Collect(maps.Values(r.faults))...)
+}
+
+// each does something with every server that the pool is taken from. One that can't
+// be used does not keep the others from being used, but is not tried again.
+func (r *run) each(ctx context.Context, do func(context.Context, remote.Server) error) error {
+	for _, server := range r.Fetch {
+		if r.faults[server.Address] != nil {
+			continue
+		}
+		err := do(ctx, server)
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && theirs(err):
+			r.faults[server.Address] = &Fault{server.Address, err}
+		default:
+			return err
+		}
+	}
+	return nil
 }
 
 // maxAgain bounds how often the pool is gone through in one run.
@@ -175,11 +207,18 @@ func (r *run) trouble(domain string, err error) {
 	if !errors.As(err, &t) {
 		t = &Trouble{domain, ErrAway, err}
 	}
+	if slices.ContainsFunc(r.report.Troubles, func(said error) bool { return said.Error() == t.Error() }) {
+		return // the pool is gone through again and again
+	}
 	r.report.Troubles = append(r.report.Troubles, t)
 }
 
 func (r *run) finish() Report {
 	r.report.Waiting = r.Mail.Waiting()
+	r.report.Findings, r.report.Silent = r.findings, r.silent
+	for _, f := range r.findings {
+		r.report.Troubles = append(r.report.Troubles, f)
+	}
 	return r.report
 }
 

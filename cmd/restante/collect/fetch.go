@@ -20,7 +20,7 @@ const (
 )
 
 // ErrNoGroup is a server that does not carry what is needed of it.
-var ErrNoGroup = errors.New("the server that the pool is to be taken from does not carry it: name another one under [fetch] in restante.toml")
+var ErrNoGroup = errors.New("it does not carry the pool")
 
 // A fetcher takes a group from a server, article by article and all of them, so
 // that the server learns nothing but that somebody reads the group.
@@ -39,8 +39,11 @@ func (f *fetcher) all(ctx context.Context, each func(n pool.Number, text []byte)
 		return err
 	}
 	low, high, err := f.marks()
-	if err != nil || high == 0 {
+	if err != nil {
 		return err
+	}
+	if high == 0 { // there is nothing, which is to be judged as well
+		return f.Mail.Put(f.noted(f.Mail.Cursor(f.server, f.group).Next, true)...)
 	}
 	from := max(f.Mail.Cursor(f.server, f.group).Next, low)
 	if from > high+1 { // the server has begun anew

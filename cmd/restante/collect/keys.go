@@ -35,7 +35,24 @@ func (r *run) keys(ctx context.Context, g *Gateway) error {
 	if err != nil {
 		return r.hold(g, err)
 	}
-	return r.learn(g.Domain, g.Pinned, signed, func(id pool.MessageID) ([]byte, error) { return ask(conn, id) })
+	if err := r.learn(g.Domain, g.Pinned, signed, func(id pool.MessageID) ([]byte, error) { return ask(conn, id) }); err != nil {
+		return err
+	}
+	return r.recent(g, signed)
+}
+
+// recent says whether a directory that a gateway shows is its newest. An old one
+// keeps keys from the user that the gateway has replaced, perhaps for a reason.
+func (r *run) recent(g *Gateway, signed []byte) error {
+	shown, err := note.PeekDirectory(signed)
+	if err != nil {
+		return &Trouble{g.Domain, ErrOtherKey, err}
+	}
+	held := r.chains[g.Domain].Directory()
+	if shown.Serial < held.Serial || shown.Epoch() < calendar(shown).Epoch(r.Now().Add(-r.Late)) {
+		return &Trouble{g.Domain, ErrOld, note.ErrOlder}
+	}
+	return nil
 }
 
 // hold goes on with the directory that is held, and says why.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"strings"
 
-	"github.com/restante/restante/cmd/restante/mailbox"
 	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/gateway/remote"
@@ -31,16 +30,22 @@ func (r *run) take(ctx context.Context, server remote.Server) error {
 			}
 		}
 	}
-	if r.Matching {
-		return r.takeMatching(ctx, conn, server.Address)
-	}
 	w := r.newWatch(server.Address)
+	w.own = r.Matching
 	manifests := &fetcher{run: r, conn: conn, server: server.Address, group: manifestGroup, note: w.manifests}
 	if err := manifests.all(ctx, func(_ pool.Number, text []byte) error { w.manifest(text); return nil }); err != nil {
 		return err
 	}
 	entries := &fetcher{run: r, conn: conn, server: server.Address, group: r.Group, must: true, note: w.entries}
-	return entries.all(ctx, func(_ pool.Number, text []byte) error { return r.entry(text, w) })
+	if r.Matching {
+		err = r.takeMatching(ctx, entries, w)
+	} else {
+		err = entries.all(ctx, func(_ pool.Number, text []byte) error { return r.entry(text, w) })
+	}
+	if err == nil {
+		w.conclude(ctx)
+	}
+	return err
 }
 
 // entry looks at an article of the pool.
@@ -54,8 +59,8 @@ func (r *run) entry(text []byte, w *watch) error {
 		return nil // of a gateway at which the user has no mailbox
 	}
 	e, signature, err := entry.Parse(a, r.Group)
-	if err != nil || !m.signed(e, signature) || w != nil && !w.entry(m, e) {
-		r.report.Swapped++
+	if err != nil || !m.signed(e, signature) || !w.entry(m, e) {
+		w.changed(m, a.Get("Message-ID"))
 		return nil //nolint:nilerr // said in the report
 	}
 	box, blinded, ok := m.find(e)
@@ -82,19 +87,15 @@ func (m *matcher) signed(e *entry.Entry, signature string) bool {
 
 // takeMatching asks a server for the user's own entries alone, by Message-ID, of
 // every batch that it may have. The server learns which entries are one person's.
-func (r *run) takeMatching(ctx context.Context, conn *remote.Conn, server string) error {
-	f := &fetcher{run: r, conn: conn, server: server, group: r.Group, must: true}
-	f.note = func(next pool.Number, _ bool) []mailbox.Event { // what was not asked for is not judged
-		return []mailbox.Event{{Cursor: &mailbox.Cursor{Server: server, Group: r.Group, Next: next, Unjudged: r.today()}}}
-	}
-	if _, err := conn.Send("MODE READER"); err != nil {
-		return err
-	}
+func (r *run) takeMatching(ctx context.Context, f *fetcher, w *watch) error {
 	low, high, err := f.marks()
-	if err != nil || high == 0 {
+	if err != nil {
 		return err
 	}
-	from := max(r.Mail.Cursor(server, r.Group).Next, low)
+	if high == 0 {
+		return r.Mail.Put(f.noted(r.Mail.Cursor(f.server, r.Group).Next, true)...)
+	}
+	from := max(r.Mail.Cursor(f.server, r.Group).Next, low)
 	if from > high+1 {
 		from = low
 	}
@@ -107,12 +108,12 @@ func (r *run) takeMatching(ctx context.Context, conn *remote.Conn, server string
 		for len(wanted) > 0 {
 			some := wanted[:min(window, len(wanted))]
 			wanted = wanted[len(some):]
-			if err := f.ask(some, func(_ int, text []byte) error { return r.entry(text, nil) }); err != nil {
+			if err := f.ask(some, func(_ int, text []byte) error { return r.entry(text, w) }); err != nil {
 				return err
 			}
 		}
 		r.Progress(int(last-from)+1, int(high-from)+1)
-		if err := r.Mail.Put(f.noted(last+1, true)...); err != nil {
+		if err := r.Mail.Put(f.noted(last+1, last == high)...); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
@@ -155,19 +156,20 @@ func (r *run) list(f *fetcher, from, to pool.Number) ([]string, error) {
 	return wanted, nil
 }
 
-// manifestOf reads a manifest of a gateway at which the user has a mailbox.
-func (r *run) manifestOf(text []byte) (*matcher, *note.Manifest) {
+// manifestOf reads a manifest of a gateway at which the user has a mailbox, and the
+// sum by which the next one names it; nil for anything else.
+func (r *run) manifestOf(text []byte) (m *matcher, manifest *note.Manifest, sum [sha256.Size]byte) {
 	domain, signed, err := noteOf(text, manifestGroup)
-	m := r.match[domain]
+	m = r.match[domain]
 	if err != nil || m == nil {
-		return nil, nil
+		return nil, nil, sum
 	}
 	for i := len(m.keys) - 1; i >= 0; i-- {
-		if manifest, _, err := note.OpenManifest(signed, m.keys[i]); err == nil {
-			return m, manifest
+		if manifest, text, err := note.OpenManifest(signed, m.keys[i]); err == nil {
+			return m, manifest, note.Hash(text)
 		}
 	}
-	return nil, nil
+	return nil, nil, sum
 }
 
 func digest(e *entry.Entry) [sha256.Size]byte { return sha256.Sum256(e.Payload) }

@@ -7,11 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/restante/restante/cmd/restante/mailbox"
 	"github.com/restante/restante/crypto/blind"
 	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/gateway/remote"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/entry"
 )
@@ -42,6 +45,7 @@ func TestWatch_noticesWhatAServerDropsOrSwaps(t *testing.T) {
 		Options: Options{Mail: mail, Group: "restante.pool", Late: time.Minute, Now: func() time.Time { return now }},
 		match:   map[string]*matcher{domain: m},
 	}
+	r.Gateways, r.Fetch = []Gateway{{Domain: domain}}, []remote.Server{{Address: "server"}}
 	var entries []*entry.Entry
 	manifest := &note.Manifest{Domain: domain, Batch: batch}
 	for _, tag := range []blind.Tag{mine.Tag(batch, 3), blind.RandomTag(), blind.RandomTag()} {
@@ -79,19 +83,20 @@ func TestWatch_noticesWhatAServerDropsOrSwaps(t *testing.T) {
 	if err := mail.Put(w.entries(4, true)...); err != nil {
 		t.Fatal(err)
 	}
-	if r.report.Lacking != 2 || r.report.Mine != 1 || r.report.Swapped != 1 {
-		t.Errorf("%d lacking, %d mine, %d swapped; want 2, 1, 1", r.report.Lacking, r.report.Mine, r.report.Swapped)
+	want := &Finding{Server: "server", Gateway: domain, Lacking: 2, Mine: 1, Swapped: 1}
+	if diff := cmp.Diff(want, w.found[domain]); diff != "" {
+		t.Error(diff)
 	}
 
-	r.report = Report{} // they come after all, in another run
+	// they come after all, in another run
 	w = r.newWatch("server")
 	give(w, entries[2], signer)
 	_ = w.entry(m, entries[0])
 	if err := mail.Put(w.entries(6, true)...); err != nil {
 		t.Fatal(err)
 	}
-	if left := mail.Batches("server"); r.report.Lacking != 0 || len(left) != 0 {
-		t.Errorf("%d lacking, %d batches left", r.report.Lacking, len(left))
+	if left := mail.Batches("server"); w.found[domain].Wrong() || len(left) != 0 {
+		t.Errorf("%v, %d batches left", w.found[domain], len(left))
 	}
 }
 

@@ -304,6 +304,15 @@ func (m *Mailbox) Batches(server string) []Batch {
 	return out
 }
 
+// History returns what a server has shown of a gateway's manifests.
+func (m *Mailbox) History(server, gateway string) History {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := m.history[numbered{server: server, gateway: gateway}]
+	h.Server, h.Gateway = server, gateway
+	return h
+}
+
 // Parts returns the fragments of a message that are here, with their contents.
 func (m *Mailbox) Parts(handle [16]byte) ([]Part, [][]byte, error) {
 	m.mu.Lock()

@@ -57,6 +57,7 @@ func TestMailbox_isTheSameAfterItWasClosed(t *testing.T) {
 		{Batch: &Batch{Server: "s", Gateway: "x", Batch: 1}},
 		{Batch: &Batch{Server: "s", Gateway: "x", Batch: 1, Done: true}},
 		{Batch: &Batch{Server: "s", Gateway: "x", Batch: 2, Named: map[string][32]byte{"t": {1}}}},
+		{History: &History{Server: "s", Gateway: "x", Stretches: []Stretch{{First: 1, Last: 2, Sum: []byte{7}}}}},
 		{Outgoing: new(Outgoing), Octets: []byte("one")},
 		{Outgoing: new(Outgoing), Octets: []byte("two")},
 		{Posted: 1},

@@ -45,6 +45,7 @@ type state struct {
 	books    map[string]Book
 	cursors  map[cursorKey]Cursor
 	batches  map[numbered]Batch
+	history  map[numbered]History // number is 0
 	nextOut  uint64
 	outgoing map[uint64]outgoing
 }
@@ -61,6 +62,7 @@ func newState() state {
 		books:    make(map[string]Book),
 		cursors:  make(map[cursorKey]Cursor),
 		batches:  make(map[numbered]Batch),
+		history:  make(map[numbered]History),
 		outgoing: make(map[uint64]outgoing),
 	}
 }
@@ -98,6 +100,8 @@ func (s *state) apply(e *Event, at place) {
 		if e.Batch.Done {
 			delete(s.batches, key)
 		}
+	case e.History != nil:
+		s.history[numbered{server: e.History.Server, gateway: e.History.Gateway}] = *e.History
 	case e.Outgoing != nil:
 		s.outgoing[e.Outgoing.Key] = outgoing{*e.Outgoing, at}
 		s.nextOut = max(s.nextOut, e.Outgoing.Key+1)

@@ -104,6 +104,22 @@ type Batch struct {
 	Done    bool                `json:"done"`            // it is whole, or too old to matter
 }
 
+// A History is what a server has shown of a gateway's chain of manifests: the
+// stretches of it that have no hole, by ascending batch.
+type History struct {
+	Server    string    `json:"server"`
+	Gateway   string    `json:"gateway"`
+	Stretches []Stretch `json:"stretches"`
+}
+
+// A Stretch is manifests of which each names the one before it.
+type Stretch struct {
+	First  uint64 `json:"first"`  // batch
+	Before []byte `json:"before"` // the sum that the first one names; zeros for a gateway's very first
+	Last   uint64 `json:"last"`   // batch
+	Sum    []byte `json:"sum"`    // of the last one
+}
+
 // An Outgoing is an article to be posted.
 type Outgoing struct {
 	Key    uint64      `json:"key"`    // its own
@@ -124,6 +140,7 @@ type Event struct {
 	Book     *Book        `json:"book,omitempty"`
 	Cursor   *Cursor      `json:"cursor,omitempty"`
 	Batch    *Batch       `json:"batch,omitempty"`
+	History  *History     `json:"history,omitempty"`
 	Outgoing *Outgoing    `json:"outgoing,omitempty"`
 	Posted   uint64       `json:"posted,omitempty"` // the Key of an Outgoing
 
