@@ -34,11 +34,11 @@ func exitCode(err error) int {
 		errors []error
 	}{
 		{exitLying, []error{collect.ErrForked, collect.ErrOtherKey, collect.ErrWitnessed, collect.ErrProof, collect.ErrGone, collect.ErrOld, collect.ErrHistory, desk.ErrForked}},
-		{exitServer, []error{collect.ErrServer}},
 		{exitSecret, []error{profile.ErrPassphrase, profile.ErrReadable, profile.ErrDamaged, mailbox.ErrKey}},
 		{exitInUse, []error{mailbox.ErrInUse}},
 		{exitNone, []error{mailbox.ErrNone, mailbox.ErrNobody, profile.ErrNone}},
 		{exitRefused, []error{route.ErrDirect, desk.ErrRefused, collect.ErrNoGroup}},
+		{exitServer, []error{collect.ErrServer}},
 		{exitAway, []error{desk.ErrUnposted, collect.ErrAway, remote.ErrDial, remote.ErrLost, remote.ErrTLS}},
 	} {
 		for _, e := range c.errors {

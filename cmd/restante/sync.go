@@ -112,10 +112,14 @@ func troubleJSON(err error) map[string]string {
 	out := map[string]string{"kind": "other", "text": err.Error()}
 	var gateway *collect.Trouble
 	var finding *collect.Finding
+	var fault *collect.Fault
 	if errors.As(err, &gateway) {
 		out["gateway"] = gateway.Gateway
 	} else if errors.As(err, &finding) {
 		out["gateway"], out["server"] = finding.Gateway, finding.Server
+	} else if errors.As(err, &fault) {
+		out["kind"], out["server"] = "fault", fault.Server
+		return out
 	}
 	for _, k := range []struct {
 		err  error

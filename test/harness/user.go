@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,6 +63,44 @@ func (u *User) Run(args ...string) string {
 		u.t.Fatalf("restante %s: %v\n%s%s", args[0], err, out, said.Bytes())
 	}
 	return string(out)
+}
+
+// Try runs a command that may fail, and returns what it printed and its exit code.
+func (u *User) Try(args ...string) (out, said string, code int) {
+	u.t.Helper()
+	c := u.command(u.t.Context(), args...)
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	_ = c.Run() // the exit code says it
+	return stdout.String(), stderr.String(), c.ProcessState.ExitCode()
+}
+
+// Copy is the user as she is now, on another machine.
+func (u *User) Copy(t testing.TB) *User {
+	t.Helper()
+	copied := &User{Home: t.TempDir(), t: t}
+	err := filepath.WalkDir(u.Home, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(u.Home, path)
+		if err != nil {
+			return err
+		}
+		if e.IsDir() {
+			return os.MkdirAll(filepath.Join(copied.Home, name), 0o700)
+		}
+		octets, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(copied.Home, name), octets, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied.secret = filepath.Join(copied.Home, filepath.Base(u.secret))
+	return copied
 }
 
 func (u *User) command(ctx context.Context, args ...string) *exec.Cmd {

@@ -1,0 +1,138 @@
+package lying
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A reply is what a server answers to one command.
+type reply struct {
+	command string
+	line    string // the first line, without its end
+	block   string // what follows, as on the wire and with its end; "" where nothing does
+	silent  bool   // break off here
+}
+
+// A lie alters a reply.
+type lie func(*reply)
+
+func honest(*reply) {}
+
+// A network is between the program and a server.
+type network struct {
+	address, to string
+
+	mu  sync.Mutex // guards lie, and what it remembers
+	lie lie
+}
+
+func newNetwork(t *testing.T, to string) *network {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &network{address: l.Addr().String(), to: to, lie: honest}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { n.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		all.Wait()
+	})
+	return n
+}
+
+// tell changes what is told from now on.
+func (n *network) tell(l lie) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lie = l
+}
+
+func (n *network) serve(near net.Conn) {
+	far, err := net.Dial("tcp", n.to)
+	if err != nil {
+		_ = near.Close()
+		return
+	}
+	commands := make(chan string, 1024)
+	var both sync.WaitGroup
+	both.Go(func() {
+		defer func() { _ = far.Close() }()
+		defer close(commands)
+		lines := bufio.NewReader(near)
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				return
+			}
+			commands <- strings.TrimRight(line, "\r\n")
+			if _, err := far.Write([]byte(line)); err != nil {
+				return
+			}
+		}
+	})
+	both.Go(func() {
+		defer func() { _ = near.Close() }()
+		n.answer(near, bufio.NewReader(far), commands)
+	})
+	both.Wait()
+}
+
+// answer passes replies on, the greeting first.
+func (n *network) answer(near net.Conn, far *bufio.Reader, commands <-chan string) {
+	for r, more := (reply{command: "greeting"}), true; more; r.command, more = <-commands {
+		line, err := far.ReadString('\n')
+		if err != nil {
+			return
+		}
+		r.line, r.block = strings.TrimRight(line, "\r\n"), ""
+		if hasBlock(r.line) {
+			if r.block, err = readBlock(far); err != nil {
+				return
+			}
+		}
+		n.mu.Lock()
+		n.lie(&r)
+		n.mu.Unlock()
+		if _, err := fmt.Fprintf(near, "%s\r\n%s", r.line, r.block); err != nil || r.silent {
+			return
+		}
+	}
+}
+
+func hasBlock(line string) bool {
+	for _, code := range []string{"101", "215", "220", "221", "222", "224", "225", "290", "291", "292"} {
+		if strings.HasPrefix(line, code) {
+			return true
+		}
+	}
+	return false
+}
+
+func readBlock(r *bufio.Reader) (string, error) {
+	var out bytes.Buffer
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(line)
+		if line == ".\r\n" {
+			return out.String(), nil
+		}
+	}
+}

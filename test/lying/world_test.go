@@ -1,0 +1,176 @@
+package lying
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tyler-smith/go-bip39"
+
+	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/crypto/identity"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/test/harness"
+)
+
+func TestMain(m *testing.M) { os.Exit(harness.MainWithUsers(m)) }
+
+const (
+	domain = harness.Domain
+	words  = "The walnut is under the stair."
+	late   = 15 * time.Second
+	perRun = 8 // entries in a batch, one of which leaves every second
+)
+
+// A world is a true gateway, two networks to it, and a user for whom there is one
+// message that she has not fetched yet. What she takes the pool from is the second
+// one, so that for her it is another server.
+type world struct {
+	gateway *harness.Gateway
+	home    *network // to the gateway, for directories and blinding
+	pool    *network // to where the pool is taken from
+	signer  *note.Signer
+
+	fresh *harness.User // has settings, and has never asked anybody
+	known *harness.User // has synchronised once, before the message was there
+	batch uint64        // of the message
+	mine  string        // the message's Message-ID in the pool
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{gateway: harness.Start(t, harness.Setting{Key: "batch_size", Value: fmt.Sprint(perRun)})}
+	w.home, w.pool = newNetwork(t, w.gateway.Address), newNetwork(t, w.gateway.Address)
+	w.signer = w.signingKey(t)
+	w.fresh = harness.NewUser(t)
+	w.fresh.Set(w.settings("", w.pool.address))
+	w.known = w.fresh.Copy(t)
+	w.known.Run("sync")
+	var card struct{ Token string }
+	if err := json.Unmarshal([]byte(w.known.Run("card", "--json")), &card); err != nil {
+		t.Fatal(err)
+	}
+	r := w.gateway.Dial()
+	r.Login("carol", harness.Passphrase(t))
+	before := uint64(time.Now().Unix())
+	r.Post("Newsgroups: restante.reply\nFrom: c@home.example\nSubject: hello\nReferences: " + card.Token + "\n\n" + words + "\n")
+	w.find(t, before)
+	return w
+}
+
+// settings is her restante.toml.
+func (w *world) settings(gateway, fetch string) string {
+	return fmt.Sprintf(`
+name = "Alice"
+[[gateway]]
+domain = %q
+address = %q
+security = "none"
+%s
+[fetch]
+address = %q
+security = "none"
+late = %q
+`, domain, w.home.address, gateway, fetch, late)
+}
+
+// find waits for the message, and for all before it to be due.
+func (w *world) find(t *testing.T, from uint64) {
+	t.Helper()
+	tags := w.tags(t, from, from+60)
+	r := w.gateway.Dial()
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+		for id := range r.Bodies("restante.pool") {
+			if batch := tags[id]; batch > 0 {
+				w.batch, w.mine = batch, id
+				time.Sleep(time.Until(time.Unix(int64(batch), 0).Add(late + 3*time.Second)))
+				return
+			}
+		}
+	}
+	t.Fatal("the message does not come")
+}
+
+// tags are the names of her entries in batches, as the gateway could compute them if
+// it knew her ID. A batch takes a second.
+func (w *world) tags(t *testing.T, from, to uint64) map[string]uint64 {
+	t.Helper()
+	octets, err := bip39.EntropyFromMnemonic(strings.Join(strings.Fields(w.known.Run("backup")), " "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := identity.SeedFromBytes(octets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, secret := w.secret(t, "root")
+	root, err := blind.RootFromBytes(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make(map[string]uint64)
+	for batch := from; batch <= to; batch++ {
+		key, err := root.Ahead(batch/3600 - first).Key(domain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blinded, err := key.Evaluate(seed.Mailbox(0).ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for slot := range uint16(8) {
+			out[blinded.Tag(batch, slot).MessageID(domain)] = batch
+		}
+	}
+	return out
+}
+
+// secret reads a key file of the gateway's.
+func (w *world) secret(t *testing.T, name string) (epoch uint64, secret []byte) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.gateway.Data, "keys", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(text))
+	if _, err := fmt.Sscan(fields[len(fields)-2], &epoch); err != nil {
+		t.Fatal(err)
+	}
+	if secret, err = base64.RawURLEncoding.DecodeString(fields[len(fields)-1]); err != nil {
+		t.Fatal(err)
+	}
+	return epoch, secret
+}
+
+func (w *world) signingKey(t *testing.T) *note.Signer {
+	t.Helper()
+	_, secret := w.secret(t, "sign")
+	signer, err := note.NewSigner(domain, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+// batchOf is the batch of an article's Date; 0 for none. A batch takes a second.
+func batchOf(date string) uint64 {
+	when, err := mail.ParseDate(date)
+	if err != nil {
+		return 0
+	}
+	return uint64(when.Unix())
+}
+
+// grow waits until the pool has so many entries.
+func (w *world) grow(t *testing.T, entries int) {
+	t.Helper()
+	for r := w.gateway.Dial(); len(r.Bodies("restante.pool")) < entries; {
+		time.Sleep(time.Second)
+	}
+}
