@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/restante/restante/cmd/manual"
 	"github.com/restante/restante/cmd/restante/profile"
 )
 
@@ -29,6 +30,16 @@ func main() {
 
 // run is the whole program. It returns nil when it did what args asked for.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	root := program() //nolint:contextcheck // cobra's command carries it
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// program is all commands.
+func program() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "restante",
 		Short: "Private mail over Usenet, with the keys on your own machine",
@@ -48,13 +59,17 @@ Start with "restante init".`,
 	flags.StringVar(&who.passphraseFile, "passphrase-file", "", "a `file` whose first line is the passphrase, in place of asking for it; - is standard input")
 	_ = root.MarkPersistentFlagDirname("home")
 	root.AddCommand(initCommand(who), whoamiCommand(who), backupCommand(who), exportCommand(who), importCommand(who))
-	root.AddCommand(setupCommand(who), syncCommand(who), watchCommand(who), inboxCommand(who), readCommand(who), //nolint:contextcheck // cobra's command carries it
-		sendCommand(who), replyCommand(who), cardCommand(who), addCommand(who), contactsCommand(who), forkCommand(who), bridgeCommand(who)) //nolint:contextcheck // cobra's command carries it
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	_ = root.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		names, err := profile.All(who.home)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+	root.AddCommand(setupCommand(who), syncCommand(who), watchCommand(who), inboxCommand(who), readCommand(who),
+		sendCommand(who), replyCommand(who), cardCommand(who), addCommand(who), contactsCommand(who), forkCommand(who), bridgeCommand(who))
+	root.AddCommand(manual.Command("1", "Restante"))
+	return root
 }
 
 // version is the version that the program was built from.

@@ -168,6 +168,7 @@ setting, where there is none yet. Change it with an editor afterwards.
 	f.StringVar(&settings.Fetch.Address, "fetch", "", "another news server to take the pool from, as `host:port`")
 	f.StringVar(&settings.Submit.Address, "submit", "", "another news server to post at, as `host:port`")
 	f.StringVar(&socks, "socks5", "", "a SOCKS5 proxy, such as Tor's, as `host:port`")
+	_ = c.RegisterFlagCompletionFunc("security", cobra.FixedCompletions([]cobra.Completion{"tls", "starttls", "none"}, cobra.ShellCompDirectiveNoFileComp))
 	f.BoolVar(&only, "proxy-only", false, "refuse every connection that does not go through the proxy")
 	f.BoolVar(&check, "check", false, "say what is wrong with the settings that are there")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/restante/restante/cmd/manual"
 )
 
 func main() {
@@ -27,6 +29,16 @@ func main() {
 // run is the whole program. It returns nil when it did what args asked for, a
 // clean stop by ctx included.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	root := program() //nolint:contextcheck // cobra's command carries it
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// program is all commands.
+func program() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "restanted",
 		Short: "A news server that holds private replies until their owners come for them",
@@ -40,12 +52,8 @@ Start with "restanted demo", which needs nothing set up.`,
 		SilenceErrors: true,
 	}
 	root.AddCommand(demoCommand(), initCommand(), checkCommand(), serveCommand(), passphraseCommand(), cancelCommand(), exportCommand(), importCommand(), keysCommand(), statusCommand())
-	root.AddCommand(fsckCommand(), pullCommand(), verifyCommand(), gatewaysCommand())
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	root.AddCommand(fsckCommand(), pullCommand(), verifyCommand(), gatewaysCommand(), manual.Command("8", "Restante"))
+	return root
 }
 
 // version is the version that the program was built from.

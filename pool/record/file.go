@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 
 	"github.com/restante/restante/pool"
@@ -105,8 +106,12 @@ func (OS) OpenFile(path string, flag int) (File, int64, error) {
 	return osFile{f}, info.Size(), nil
 }
 
-// SyncDir opens, syncs and closes the folder.
+// SyncDir opens, syncs and closes the folder. Windows can't do that to a folder: NTFS
+// writes names into its journal by itself.
 func (OS) SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	f, err := os.Open(filepath.Clean(dir))
 	if err != nil {
 		return err

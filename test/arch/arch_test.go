@@ -17,14 +17,15 @@ const module = "github.com/restante/restante/"
 // may import. "crypto/..." stands for everything below crypto. Libraries are
 // named by the start of their path.
 var rooms = map[string][]string{
+	"cmd/manual": {"github.com/spf13/cobra", "github.com/spf13/pflag"},
 	"cmd/restanted": {
-		"config", "gateway", "gateway/admin", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer", "gateway/pull",
+		"cmd/manual", "config", "gateway", "gateway/admin", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer", "gateway/pull",
 		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive", "pool/disk",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/KimMachineGun/automemlimit/memlimit",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},
 	"cmd/restante": {
-		"cmd/restante/...", "config", "crypto/...", "gateway/remote", "pool", "pool/article",
+		"cmd/manual", "cmd/restante/...", "config", "crypto/...", "gateway/remote", "pool", "pool/article",
 		"github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "golang.org/x/term",
 	},
 	"cmd/restante/mailbox": {

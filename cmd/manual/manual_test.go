@@ -1,0 +1,39 @@
+package manual
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func TestCommand_writesAPageForEachCommand(t *testing.T) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Skip("nobody's home")
+	}
+	root := &cobra.Command{Use: "tool", Short: "does it all"}
+	root.PersistentFlags().String("where", filepath.Join(home, "things"), "a folder")
+	below := &cobra.Command{Use: "make THING", Short: "make a thing", Long: "make makes a thing.", Run: func(*cobra.Command, []string) {}}
+	below.Flags().Bool("quick", false, "do not wait")
+	root.AddCommand(below, Command("1", "Tools"))
+	folder := filepath.Join(t.TempDir(), "new", "man1")
+	root.SetArgs([]string{"man", folder})
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(folder, "tool-make.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{".TH \"TOOL-MAKE\" \"1\"", "make makes a thing", "--quick", "--where", "~" + string(filepath.Separator) + "things"} {
+		if !strings.Contains(string(page), words) {
+			t.Errorf("%q is not on the page:\n%s", words, page)
+		}
+	}
+	if strings.Contains(string(page), home) {
+		t.Error("the page names a folder of this machine")
+	}
+}
