@@ -39,7 +39,7 @@ func exitCode(err error) int {
 		{exitNone, []error{mailbox.ErrNone, mailbox.ErrNobody, profile.ErrNone}},
 		{exitRefused, []error{route.ErrDirect, desk.ErrRefused, collect.ErrNoGroup}},
 		{exitServer, []error{collect.ErrServer}},
-		{exitAway, []error{desk.ErrUnposted, collect.ErrAway, remote.ErrDial, remote.ErrLost, remote.ErrTLS}},
+		{exitAway, []error{desk.ErrUnposted, collect.ErrAway, collect.ErrFault, remote.ErrDial, remote.ErrLost, remote.ErrTLS}},
 	} {
 		for _, e := range c.errors {
 			if errors.Is(err, e) {

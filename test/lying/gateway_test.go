@@ -81,7 +81,7 @@ func gatewayLies() []*lieCase {
 			says:    "has a directory that too few of your witnesses have signed",
 		},
 		{
-			name: "its old directory again", code: 4, kind: "old", mail: 1,
+			name: "its old directory again", code: 4, kind: "old",
 			before: func(t *testing.T, w *world, u *harness.User) {
 				w.home.tell(resigned((*world).own, func(d *note.Directory, _ *note.Signer) {
 					d.Previous, d.Serial = note.Hash(d.Text()), d.Serial+1

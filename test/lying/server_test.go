@@ -73,7 +73,7 @@ func serverLies() []*lieCase {
 		},
 		{
 			name: "breaks off half-way, having dropped the user's entry", code: 3, kind: "fault", elsewise: true,
-			before: func(t *testing.T, w *world, _ *harness.User) { w.grow(t, 600) },
+			before: func(t *testing.T, w *world, _ *harness.User) { w.grow(t, 500) },
 			pool: func(_ *testing.T, w *world) lie {
 				return both(breakOff(w.mine, 300), drop(func(id string, _ uint64) bool { return id == w.mine }))
 			},

@@ -16,7 +16,7 @@ import (
 const (
 	maxArticle = 1 << 20 // octets of an article of the gateways' groups
 	window     = 32      // articles asked for ahead
-	keepEvery  = 512     // articles after which it is noted how far the group was read
+	keepEvery  = 256     // articles after which it is noted how far the group was read
 )
 
 // ErrNoGroup is a server that does not carry what is needed of it.

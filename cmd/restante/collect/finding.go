@@ -10,8 +10,11 @@ import (
 	"github.com/restante/restante/gateway/remote"
 )
 
-// ErrServer is what every [*Finding] is.
-var ErrServer = errors.New("a server lags, withholds mail, or changes it")
+// What every [*Finding] is, and every [*Fault].
+var (
+	ErrServer = errors.New("a server lags, withholds mail, or changes it")
+	ErrFault  = errors.New("a server could not be used")
+)
 
 // A Finding is what is wrong with what a server has of a gateway's pool. It is an
 // error, for whoever takes the pool from there.
@@ -77,6 +80,9 @@ func theirs(err error) bool {
 	var refused *remote.Refused
 	return errors.As(err, &refused)
 }
+
+// Is makes a fault an [ErrFault].
+func (f *Fault) Is(target error) bool { return target == ErrFault }
 
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Cause }
