@@ -68,7 +68,7 @@ type spent struct{ wall, processor time.Duration }
 func newDeposits(b *testing.B, folder string, size int) *deposits {
 	b.Helper()
 	d := &deposits{folder: folder, shape: batch.Shape{
-		Calendar: pool.Calendar{EpochLength: 168 * time.Hour, BatchInterval: time.Hour, Retention: 4, TokenLife: 12},
+		Calendar: pool.Calendar{EpochLength: 168 * time.Hour, BatchInterval: 5 * time.Minute, Retention: 4, TokenLife: 12},
 		Size:     1 << 20, Slots: 8, Backlog: 288, Posts: 1 << 20,
 	}}
 	dir := b.TempDir()
