@@ -3,6 +3,7 @@ package newsreader
 import (
 	"fmt"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/restante/restante/test/harness"
@@ -41,9 +42,16 @@ func playGnus(t *testing.T, g *harness.Gateway, port, stream string) {
 		"-Q", "--batch", "-l", "testdata/story.el", g.Host, port, stream)
 	emacs.Env = append(emacs.Environ(), "HOME="+t.TempDir(), "LANG=C.UTF-8", "LC_ALL=C.UTF-8",
 		"CERTIFICATE="+g.Certificate, "ALICE_HOME="+alice.home, "BOB_HOME="+bob.home)
-	out, err := emacs.CombinedOutput()
-	if err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
+	ends(t, emacs)
 	g.MustNotLog(alice.passphrase, bob.passphrase, "alice", "bob", replyWords, backWords)
+}
+
+// ends runs an Emacs to the end of its story, and returns what it printed.
+func ends(t *testing.T, emacs *exec.Cmd) string {
+	t.Helper()
+	out, err := emacs.CombinedOutput()
+	if err != nil || !strings.HasSuffix(string(out), "The end.") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
 }
