@@ -18,23 +18,28 @@ const (
 	batchSize = 8
 	watched   = 632 // batches, so that the pool holds a little over 5,000 entries
 	people    = 12
+
+	crowded = 6  // batches that may be booked, so that a mailbox is soon full
+	flood   = 30 // messages that fill one
 )
 
 // A history is a pool that was filled by the real code, and the secret of it:
 // whose each entry is.
 type history struct {
 	entries []observed
-	owner   map[string]int // by Message-ID; cover has none
+	owner   map[string]int  // by Message-ID; cover has none
+	notices map[string]bool // by Message-ID, of those owned
 }
 
 // recorded lets a gateway run for batches, half of what it releases being mail:
-// messages of all sizes, in fragments where they are long, and receipts. Which
-// batches are full and which are empty follows from a coin.
+// messages of all sizes, in fragments where they are long, receipts, and notices to
+// somebody who is flooded now and then. Which batches are full and which are empty
+// follows from a coin.
 func recorded(t *testing.T, batches int) history {
 	t.Helper()
 	var h history
 	inBubble(t, func(t *testing.T) {
-		g := newBubbleTarget(t)
+		g := newBubbleTarget(t, func(s *gateway.Settings) { s.Batches.Backlog = crowded })
 		first := g.policy.Calendar.Batch(time.Now()) + 1
 		ring, err := keyring.Open(gateway.KeyDir(g.data), domain, g.policy)
 		if err != nil {
@@ -48,28 +53,45 @@ func recorded(t *testing.T, batches int) history {
 		}
 		nobody := g.dial()
 		for range batches {
-			for range rand.IntN(6) {
+			for range rand.IntN(5) {
 				from := nobody
 				if rand.IntN(4) == 0 {
 					from = alice // who gets a receipt
 				}
-				from.post(letterTo(g.token(boxes[rand.IntN(people)])))
+				from.offer(letterTo(g.token(boxes[rand.IntN(people)])))
+			}
+			if rand.IntN(25) == 0 {
+				for range flood {
+					nobody.offer("Newsgroups: restante.reply\nSubject: s\nReferences: " + g.token(boxes[people-1]) + "\n\nx\n")
+				}
 			}
 			g.nextBatch()
 		}
 		h.entries = nobody.fetch(t, batchSize)[:batches*batchSize]
 		last := g.policy.Calendar.Batch(time.Now())
-		h.owner = map[string]int{}
+		h.owner, h.notices = map[string]int{}, map[string]bool{}
 		for i, box := range boxes {
 			for b := first; b <= last; b++ {
 				secret := blinded(t, ring, box, g.policy.Calendar.EpochOf(b))
 				for s := range uint16(g.policy.SlotsPerBatch) {
-					h.owner[secret.Tag(b, s).MessageID(domain)] = i
+					id := secret.Tag(b, s).MessageID(domain)
+					h.owner[id] = i
+					h.notices[id] = int(s) == g.policy.SlotsPerBatch-1
 				}
 			}
 		}
 	})
 	return h
+}
+
+// offer posts an article, unless too much waits already.
+func (l *line) offer(text string) {
+	l.t.Helper()
+	l.say("340", "POST")
+	got := l.ask("%s.", strings.ReplaceAll(text, "\n", "\r\n"))
+	if !strings.HasPrefix(got, "240") && !strings.Contains(got, "Too much mail is waiting") {
+		l.t.Fatalf("got %q", got)
+	}
 }
 
 // token makes a reply token of a mailbox, as its owner can from the directory.
@@ -149,17 +171,23 @@ func TestDistinguisher_coverLooksLikeMail(t *testing.T) {
 			break
 		}
 	}
-	real, heads := 0, map[string]int{}
+	real, notices, heads := 0, 0, map[string]int{}
 	for _, o := range h.entries {
 		heads[o.head]++
 		if _, ok := h.owner[o.id]; ok {
 			real++
 		}
+		if h.notices[o.id] {
+			notices++
+		}
 	}
-	t.Logf("%d entries, %d of them mail, %d form of header; AUC %.4f, 99 %% interval %.4f to %.4f; widest single feature |z| %.2f (number %d)",
-		len(h.entries), real, len(heads), v.auc, v.low, v.high, v.widest, v.feature)
+	t.Logf("%d entries, %d of them mail, among it %d notices, %d form of header; AUC %.4f, 99 %% interval %.4f to %.4f; widest single feature |z| %.2f (number %d)",
+		len(h.entries), real, notices, len(heads), v.auc, v.low, v.high, v.widest, v.feature)
 	if share := float64(real) / float64(len(h.entries)); share < 0.35 || share > 0.65 {
 		t.Errorf("%.2f of the entries are mail: the classes are too unequal", share)
+	}
+	if notices < 10 {
+		t.Errorf("only %d notices came", notices)
 	}
 	if len(heads) != 1 {
 		t.Errorf("%d forms of header: %v", len(heads), heads)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/restante/restante/cmd/restante/mailbox"
+	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/gateway/remote"
 )
@@ -138,5 +139,32 @@ func TestFlush_hasAConnectionForEachMessage(t *testing.T) {
 	}
 	if posts, conns := len(server.posts), server.conns.Load(); posts != 3 || conns != 2 {
 		t.Errorf("%d articles over %d connections, want 3 over 2", posts, conns)
+	}
+}
+
+// A notice comes to a mailbox that a contact was given, and is not from her.
+func TestReply_toANoticeGoesToNobody(t *testing.T) {
+	mail, err := mailbox.Open(t.TempDir(), identity.NewSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mail.Close() })
+	m := mailbox.Message{Group: mailbox.Inbox, Kind: envelope.KindNotice, Contact: "bob", ID: "<notice@a.example>"}
+	if err := mail.Put(mailbox.Event{Message: &m}); err != nil {
+		t.Fatal(err)
+	}
+	d := New(Options{Mail: mail})
+	if draft, err := d.Reply(m.Number); !errors.Is(err, ErrNoToken) {
+		t.Errorf("an answer goes to %q, %v", draft.To, err)
+	}
+	if to, err := d.To(m.ID); !errors.Is(err, ErrNoToken) {
+		t.Errorf("a followup goes to %q, %v", to, err)
+	}
+	m = mailbox.Message{Group: mailbox.Inbox, Kind: envelope.KindMessage, Contact: "bob", ID: "<message@a.example>"}
+	if err := mail.Put(mailbox.Event{Message: &m}); err != nil {
+		t.Fatal(err)
+	}
+	if to, err := d.To(m.ID); to != "bob" || err != nil {
+		t.Errorf("a followup to a message of hers goes to %q, %v", to, err)
 	}
 }
