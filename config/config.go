@@ -100,7 +100,7 @@ type Pool struct {
 	EpochLength   Duration `toml:"epoch_length"`    // how long one blinding key holds; 168h
 	BatchInterval Duration `toml:"batch_interval"`  // time between two batches; 5m
 	BatchSize     int      `toml:"batch_size"`      // entries in every batch; 8
-	SlotsPerBatch int      `toml:"slots_per_batch"` // most entries of one mailbox in one batch; 8
+	SlotsPerBatch int      `toml:"slots_per_batch"` // most entries of one mailbox in one batch, the last one for a notice; 8
 	Retention     int      `toml:"retention"`       // epochs that an entry is kept; 4
 	TokenLife     int      `toml:"token_life"`      // epochs that a token is honoured; 12
 }
