@@ -7,7 +7,14 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"testing"
 	"time"
+
+	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/crypto/envelope"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/pool"
+	poolentry "github.com/restante/restante/pool/entry"
 )
 
 // A press makes articles that no server has seen.
@@ -55,6 +62,25 @@ func newForm(p *press, group string, size int) *form {
 	const line = "Some seventy octets a line is what people write, and some words more.\r\n"
 	wire = append(wire, bytes.Repeat([]byte(line), max(1, (size-len(wire))/len(line)))...)
 	return &form{wire: wire, at: at}
+}
+
+// newEntry is newForm for what has the octets of a pool entry (docs/protocol.md,
+// section 6), but for its group and Message-ID.
+func newEntry(b *testing.B, p *press, group string) *form {
+	b.Helper()
+	signer, err := note.NewSigner("bench.example", note.GenerateSeed())
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := poolentry.Entry{Domain: "bench.example", Group: pool.Group(group), Tag: blind.RandomTag(), Date: time.Now().UTC(), Payload: make([]byte, envelope.PayloadSize)}
+	_, _ = rand.Read(e.Payload) // never fails
+	a, err := e.Article(signer)
+	if err != nil {
+		b.Fatal(err)
+	}
+	id := p.id()
+	text := strings.Replace(string(a.Text()), string(e.MessageID()), id, 1)
+	return &form{wire: []byte(text), at: strings.Index(text, id)}
 }
 
 // print puts a message-id into the article and returns it whole.

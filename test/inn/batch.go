@@ -2,7 +2,9 @@ package inn
 
 import (
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -18,6 +20,30 @@ func StartBatching(t testing.TB, groups []Group, login Login) *Server {
 	s.run("makedbz", "-i", "-o", "-s", "500000")
 	s.start()
 	return s
+}
+
+// StartBufferedFeeding is [StartBuffered] for a server that feeds others through
+// innfeed.
+func StartBufferedFeeding(t testing.TB, groups []Group, login Login, to ...Downstream) *Server {
+	t.Helper()
+	s := prepare(t, groups, login, setup{to: to})
+	t.Cleanup(s.endInnfeed)
+	s.run("makedbz", "-i", "-o", "-s", "500000")
+	s.start()
+	return s
+}
+
+// Feeder returns the number of innfeed's process.
+func (s *Server) Feeder() int {
+	s.t.Helper()
+	for late := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		if text, err := os.ReadFile(filepath.Join(s.folder, "run", "innfeed.pid")); err == nil && len(text) > 0 {
+			return number(s.t, strings.TrimSpace(string(text)))
+		}
+		if time.Now().After(late) {
+			s.t.Fatal("innfeed does not start")
+		}
+	}
 }
 
 // Transmit sends all that came to another server by innxmit, and returns the CPU

@@ -123,7 +123,7 @@ news-spool: FOLDER/spool/articles
 initial-reconnect-time: 1
 max-reconnect-time: 2
 backlog-highwater: 1000
-hiwater-queue: 1000
+host-queue-highwater: 100000
 backlog-rotate-period: 2
 backlog-ckpt-period: 1
 `)
