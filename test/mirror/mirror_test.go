@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
 
 // gateway starts a gateway of that domain that learns others from whoever comes
 // from this machine.
-func gateway(t *testing.T, domain string, more ...harness.Setting) *harness.Gateway {
+func gateway(t testing.TB, domain string, more ...harness.Setting) *harness.Gateway {
 	t.Helper()
 	return harness.Start(t, append([]harness.Setting{
 		{Key: "domain", Value: fmt.Sprintf("%q", domain)},
@@ -40,7 +40,7 @@ type link struct {
 }
 
 // connect tells a running gateway of the others, all of which may feed it.
-func connect(t *testing.T, g *harness.Gateway, links ...link) {
+func connect(t testing.TB, g *harness.Gateway, links ...link) {
 	t.Helper()
 	text, err := os.ReadFile(g.Config)
 	if err != nil {

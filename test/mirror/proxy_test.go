@@ -28,7 +28,7 @@ type proxy struct {
 	conns map[net.Conn]bool
 }
 
-func newProxy(t *testing.T, to string, octets *atomic.Int64) *proxy {
+func newProxy(t testing.TB, to string, octets *atomic.Int64) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

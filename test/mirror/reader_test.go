@@ -12,13 +12,13 @@ import (
 
 // A reader is a plain client.
 type reader struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	r    *nntp.Reader
 	w    *nntp.Writer
 }
 
-func newReader(t *testing.T, address string) *reader {
+func newReader(t testing.TB, address string) *reader {
 	t.Helper()
 	conn, err := dial(address)
 	if err != nil {
