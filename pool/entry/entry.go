@@ -44,12 +44,13 @@ func (e *Entry) MessageID() pool.MessageID { return pool.MessageID(e.Tag.Message
 // gateway have the same header fields in the same order, and the same size.
 func (e *Entry) Article(signer *note.Signer) (*article.Article, error) {
 	id, date := string(e.MessageID()), article.Date(e.Date)
-	return e.article(signer.SignEntry(id, string(e.Group), date, sha256.Sum256(e.Payload)))
+	return build(encode(e.Payload), e.fields(signer.SignEntry(id, string(e.Group), date, sha256.Sum256(e.Payload))))
 }
 
-func (e *Entry) article(signature string) (*article.Article, error) {
+// fields is the header of the entry with that signature.
+func (e *Entry) fields(signature string) [][2]string {
 	id, date := string(e.MessageID()), article.Date(e.Date)
-	return build(encode(e.Payload), [][2]string{
+	return [][2]string{
 		{"Path", e.Domain + "!not-for-mail"},
 		{"From", "Restante <pool@" + e.Domain + ">"},
 		{"Newsgroups", string(e.Group)},
@@ -60,7 +61,7 @@ func (e *Entry) article(signature string) (*article.Article, error) {
 		{"Content-Type", "application/octet-stream"},
 		{"Content-Transfer-Encoding", "base64"},
 		{signatureField, signature},
-	})
+	}
 }
 
 // Payload returns the payload of an entry at rest. It returns [ErrEntry] when
@@ -118,14 +119,23 @@ func Signed(s *pool.Stored) []byte {
 }
 
 func build(body []byte, fields [][2]string) (*article.Article, error) {
+	a, err := header(fields)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.SetBody(body); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// header is an article without a body.
+func header(fields [][2]string) (*article.Article, error) {
 	a := article.New()
 	for _, f := range fields {
 		if err := a.Add(f[0], f[1]); err != nil {
 			return nil, err
 		}
-	}
-	if err := a.SetBody(body); err != nil {
-		return nil, err
 	}
 	return a, nil
 }

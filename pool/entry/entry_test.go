@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,54 @@ func TestVerify_noticesEveryChange(t *testing.T) {
 		if err := Verify(rest(t, a, 1), signer.Verifier()); !errors.Is(err, ErrEntry) {
 			t.Errorf("%s: got %v, want ErrEntry", name, err)
 		}
+	}
+}
+
+// A body says its payload in one way alone: what could be written otherwise could
+// carry a mark.
+func TestParse_bodyHasOneForm(t *testing.T) {
+	s := newSigner(t)
+	good := string(signed(t, newEntry(t), s).Text())
+	at := strings.Index(good, "\r\n\r\n") + 4
+	lines := strings.SplitAfter(good[at:], "\r\n")
+	last := len(lines) - 2 // behind it is nothing
+	with := func(change func(lines []string)) string {
+		changed := slices.Clone(lines)
+		change(changed)
+		return good[:at] + strings.Join(changed, "")
+	}
+	for why, text := range map[string]string{
+		"a line more":            good + "AAAA\r\n",
+		"an empty line more":     good + "\r\n",
+		"a line less":            with(func(l []string) { l[5] = "" }),
+		"the last line less":     with(func(l []string) { l[last] = "" }),
+		"lines of other lengths": with(func(l []string) { l[3], l[4] = l[3][:72]+"\r\n", l[3][72:76]+l[4] }),
+		"two lines in one":       with(func(l []string) { l[3] = strings.TrimSuffix(l[3], "\r\n") }),
+		"a line cut in two":      with(func(l []string) { l[3] = l[3][:40] + "\r\n" + l[3][40:] }),
+		"a line end in a line":   with(func(l []string) { l[3] = l[3][:37] + "\r\n" + l[3][38:] }),
+		"a space in a line":      with(func(l []string) { l[3] = " " + l[3][1:] }),
+		"padding in the middle":  with(func(l []string) { l[3] = l[3][:75] + "=\r\n" }),
+		"no padding at the end":  with(func(l []string) { l[last] = strings.TrimRight(l[last], "=\r\n") + "\r\n" }),
+		"another octet in what the padding leaves": with(func(l []string) {
+			k := strings.IndexByte(l[last], '=') - 1 // of its six bits some are no octet's
+			const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+			l[last] = l[last][:k] + string(digits[strings.IndexByte(digits, l[last][k])^1]) + l[last][k+1:]
+		}),
+	} {
+		a, err := article.Parse([]byte(text))
+		if err != nil {
+			continue // not even an article
+		}
+		if _, _, err := Parse(a, group); !errors.Is(err, ErrForm) {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
+	a, err := article.Parse([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Parse(a, group); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,12 +3,14 @@ package entry
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
@@ -24,17 +26,38 @@ func Parse(a *article.Article, group pool.Group) (e *Entry, signature string, er
 	name, domain, ok := splitID(a.Get("Message-ID"))
 	tag, errTag := blind.ParseTag(name)
 	date, errDate := article.ParseDate(a.Get("Date"))
-	payload, errPayload := decode(a.Body())
-	if !ok || errTag != nil || errDate != nil || errPayload != nil {
+	payload, okPayload := unpack(a.Body())
+	if !ok || errTag != nil || errDate != nil || !okPayload {
 		return nil, "", ErrForm
 	}
 	e = &Entry{Domain: domain, Group: group, Tag: tag, Date: date, Payload: payload}
 	signature = a.Get(signatureField)
-	want, err := e.article(signature)
-	if err != nil || !alike(a, want) {
+	want, err := header(e.fields(signature))
+	if err != nil || !bytes.Equal(lasting(a), lasting(want)) {
 		return nil, "", ErrForm
 	}
 	return e, signature, nil
+}
+
+// unpack is the inverse of encode for one payload: ok is false for anything that
+// encode would not make. So nothing has to be encoded again to compare.
+func unpack(body []byte) (payload []byte, ok bool) {
+	const perLine = columns / 4 * 3
+	strict := base64.StdEncoding.Strict() // no two texts for one payload
+	payload = make([]byte, 0, envelope.PayloadSize+perLine)
+	for left := envelope.PayloadSize; left > 0; left -= perLine {
+		want := min(left, perLine)
+		size := base64.StdEncoding.EncodedLen(want)
+		if len(body) < size+len("\r\n") || body[size] != '\r' || body[size+1] != '\n' {
+			return nil, false
+		}
+		n, err := strict.Decode(payload[len(payload):cap(payload)], body[:size])
+		if err != nil || n != want { // it passes over line ends: fewer octets come of them
+			return nil, false
+		}
+		payload, body = payload[:len(payload)+n], body[size+len("\r\n"):]
+	}
+	return payload, len(body) == 0
 }
 
 // Verify checks the signature of a gateway over an entry. It returns [ErrEntry].
