@@ -2,6 +2,7 @@ package disk
 
 import (
 	"encoding/binary"
+	"runtime"
 	"sync"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -32,9 +33,10 @@ type staging struct {
 	lost  error        // why some is not in the database and never will be
 }
 
-// A staged is what goes into the database in one batch.
+// A staged is what goes into the database in one go.
 type staged struct {
 	batch leveldb.Batch
+	ends  []int                  // how many keys there were each time some had been staged
 	spans map[stagedKey]span     // of keys that are looked up one by one
 	least map[uint32]pool.Number // the lowest number staged in each group
 }
@@ -104,6 +106,7 @@ func (y *staged) among(from, to []byte) bool {
 
 func (y *staged) clear() {
 	y.batch.Reset()
+	y.ends = y.ends[:0]
 	clear(y.spans)
 	clear(y.least)
 }
@@ -156,7 +159,11 @@ func (x *index) stage(b *leveldb.Batch) error {
 	case g.wake <- struct{}{}:
 	default:
 	}
-	return b.Replay(g.young)
+	if err := b.Replay(g.young); err != nil {
+		return err
+	}
+	g.young.ends = append(g.young.ends, g.young.batch.Len())
+	return nil
 }
 
 // settle puts into the database what was staged before the call.
@@ -169,11 +176,14 @@ func (x *index) settle() error {
 // settleStaged is settle for who has the turn.
 func (x *index) settleStaged() error {
 	g := x.staging
-	batch, err := g.take()
-	if err != nil || batch == nil {
+	y, err := g.take()
+	if err != nil || y == nil {
 		return err
 	}
-	err = x.put(batch, false)
+	p := &portions{x: x, ends: y.ends}
+	if err = y.batch.Replay(p); err == nil {
+		err = p.err
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil { // it can still be looked up, but there will be nothing behind it
@@ -186,7 +196,7 @@ func (x *index) settleStaged() error {
 }
 
 // take returns what is staged, or nil when nothing is.
-func (g *staging) take() (*leveldb.Batch, error) {
+func (g *staging) take() (*staged, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.lost != nil || g.young.batch.Len() == 0 {
@@ -196,5 +206,40 @@ func (g *staging) take() (*leveldb.Batch, error) {
 	if g.young == nil {
 		g.young = newStaged()
 	}
-	return &g.old.batch, nil
+	return g.old, nil
 }
+
+// portionKeys is about how many keys are written to the database at once: half a
+// millisecond's work.
+const portionKeys = 256
+
+// portions writes what was staged to the database in portions that end where
+// something staged at once does, with its checkpoint. Between them it gives way:
+// whoever comes back from a sync would otherwise wait for all of it where there are
+// few processors, and with it all that the next sync is for.
+type portions struct {
+	x     *index
+	ends  []int
+	batch leveldb.Batch
+	keys  int
+	err   error
+}
+
+// Put implements [leveldb.BatchReplay].
+func (p *portions) Put(key, value []byte) {
+	p.batch.Put(key, value)
+	p.keys++
+	if p.keys < p.ends[0] {
+		return
+	}
+	p.ends = p.ends[1:]
+	if p.err != nil || len(p.ends) > 0 && p.batch.Len() < portionKeys {
+		return
+	}
+	p.err = p.x.put(&p.batch, false)
+	p.batch.Reset()
+	runtime.Gosched()
+}
+
+// Delete implements [leveldb.BatchReplay].
+func (p *portions) Delete([]byte) { panic("a key was to be deleted that was staged") }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,6 +93,8 @@ func TestStore_boundsWhatIsStaged(t *testing.T) {
 	defer mustClose(t, s)
 	mustSetGroup(t, s, "a", "b")
 	y := s.index.staging
+	written := new(atomic.Int64)
+	s.index.count = written
 	most := 0
 	for i := range 40 {
 		var filings []*filing
@@ -105,6 +108,9 @@ func TestStore_boundsWhatIsStaged(t *testing.T) {
 			t.Fatal(filings[0].err)
 		}
 		most = max(most, y.young.batch.Len())
+	}
+	if all := written.Load(); all > 40*(100*3+3) {
+		t.Errorf("%d keys were written, want each once", all)
 	}
 	if most > stagedKeys+400 || most < stagedKeys/2 {
 		t.Errorf("up to %d keys are staged, want about %d", most, stagedKeys)

@@ -1,6 +1,9 @@
 package record
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // A Batcher makes a group commit: what many goroutines bring at the same time
 // goes through the stages of one batch. It starts no goroutine: the first to
@@ -91,6 +94,7 @@ func (b *Batcher[T]) run(mine *batch[T]) {
 	defer close(mine.ends.done)
 	stages, before := b.gather(mine)
 	b.sync(mine, stages)
+	runtime.Gosched() // the next batch's goroutine goes first: the disk waits for it
 	<-before.done
 	finish(stages, stages.Publish)
 }
