@@ -116,6 +116,15 @@ func parseView(payload []byte, size int) (v view, err error) {
 	return v, nil
 }
 
+// parseArticle is parseView for an article's record.
+func parseArticle(payload []byte, size int) (view, error) {
+	v, err := parseView(payload, size)
+	if err == nil && v.withdrawn {
+		err = pool.ErrCorrupt
+	}
+	return v, err
+}
+
 // locations yields the groups and numbers that an article was filed under.
 func (v view) locations() iter.Seq2[[]byte, pool.Number] {
 	return func(yield func([]byte, pool.Number) bool) {

@@ -136,7 +136,7 @@ func (s *Store) loanOf(seg *segment, p place, right func(view) error) (*loan, er
 	if err != nil {
 		return l, err
 	}
-	v, err := parseView(payload, len(payload))
+	v, err := parseArticle(payload, len(payload))
 	if err != nil {
 		return l, err
 	}

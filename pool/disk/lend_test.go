@@ -106,6 +106,25 @@ func TestLend_unreadableAfterwards(t *testing.T) {
 	}
 }
 
+// An index that leads astray has nothing lent that is no article.
+func TestLend_indexLeadsToAWithdrawal(t *testing.T) {
+	s, _ := lending(t, nil)
+	key := idKey(hashOf(pooltest.ID("small")))
+	if err := s.Cancel(t.Context(), pooltest.ID("small")); err != nil {
+		t.Fatal(err)
+	}
+	value, _, err := s.index.get(key)
+	if err == nil {
+		err = s.index.db.Put(key, value[:len(value)-1], nil) // without its mark
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.LendByID(t.Context(), pooltest.ID("small")); !errors.Is(err, pool.ErrCorrupt) {
+		t.Errorf("LendByID: %v, want ErrCorrupt", err)
+	}
+}
+
 // That a file can't be opened once more is no damage.
 func TestLend_noDescriptorLeft(t *testing.T) {
 	faults := new(recordtest.Faults)

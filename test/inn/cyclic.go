@@ -9,17 +9,17 @@ import (
 // Sizes of a cyclic server's buffers in octets. The one of articles begins anew
 // when it is full; the one of overviews takes no more.
 const (
-	articlesBuffer  = 2 << 30
-	overviewsBuffer = 1 << 30
+	articlesBuffer  = 512 << 20
+	overviewsBuffer = 256 << 20
 )
 
 // cyclicFiles have all articles go to one buffer. INN counts in KiB.
 func cyclicFiles() map[string]string {
 	return map[string]string{
 		"etc/storage.conf": "method cnfs {\n\tnewsgroups: *\n\tclass: 0\n\toptions: ALL\n}\n",
-		"etc/cycbuff.conf": "cycbuff:ONE:FOLDER/spool/articles/one:2097152\n" +
+		"etc/cycbuff.conf": "cycbuff:ONE:FOLDER/spool/articles/one:524288\n" +
 			"metacycbuff:ALL:ONE\ncycbuffupdate:25\nrefreshinterval:30\n",
-		"etc/buffindexed.conf": "0:FOLDER/spool/overview/zero:1048576\n",
+		"etc/buffindexed.conf": "0:FOLDER/spool/overview/zero:262144\n",
 	}
 }
 
