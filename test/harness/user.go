@@ -103,6 +103,12 @@ func (u *User) Copy(t testing.TB) *User {
 	return copied
 }
 
+// Command is a command of hers, for whoever wants to know how it runs.
+func (u *User) Command(ctx context.Context, args ...string) *exec.Cmd {
+	u.t.Helper()
+	return u.command(ctx, args...)
+}
+
 func (u *User) command(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, built(u.t, userProgram),
 		append(args, "--home", filepath.Join(u.Home, "profiles"), "--passphrase-file", u.secret)...)

@@ -17,7 +17,7 @@ import (
 	"github.com/restante/restante/test/harness"
 )
 
-func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(harness.MainWithUsers(m)) }
 
 // program builds the tool.
 func program(t *testing.T) string {

@@ -18,7 +18,8 @@ type matcher struct {
 	slots    uint64
 	keys     []*note.Verifier // that the gateway has signed with
 	epochs   map[uint64]*epoch
-	batches  map[uint64]map[blind.Tag]uint32 // mailboxes by tag, of the batches looked at lately
+	batches  map[uint64]*tagSet // of the batches looked at lately
+	order    []uint64           // their numbers, the one computed longest ago first
 }
 
 // An epoch is the mailboxes as the gateway has blinded them for it.
@@ -42,7 +43,7 @@ func (r *run) newMatcher(domain string) (*matcher, error) {
 	}
 	m := &matcher{
 		domain: domain, calendar: calendar(d), slots: d.SlotsPerBatch,
-		epochs: make(map[uint64]*epoch), batches: make(map[uint64]map[blind.Tag]uint32),
+		epochs: make(map[uint64]*epoch), batches: make(map[uint64]*tagSet),
 	}
 	for _, octets := range book.Keys {
 		key, err := note.NewVerifier(domain, octets)
@@ -66,29 +67,29 @@ func (r *run) newMatcher(domain string) (*matcher, error) {
 }
 
 // tags returns the user's tags in a batch.
-func (m *matcher) tags(batch uint64) map[blind.Tag]uint32 {
+func (m *matcher) tags(batch uint64) *tagSet {
 	if tags, ok := m.batches[batch]; ok {
 		return tags
 	}
-	tags := make(map[blind.Tag]uint32)
+	tags := new(tagSet)
+	if len(m.order) >= maxBatches {
+		tags = m.batches[m.order[0]]
+		delete(m.batches, m.order[0])
+		m.order = m.order[1:]
+	}
+	var taggers []*blind.Tagger
 	if e := m.epochs[m.calendar.EpochOf(batch)]; e != nil {
-		for n, t := range e.taggers {
-			for slot := range m.slots {
-				tags[t.Tag(batch, uint16(slot))] = uint32(n)
-			}
-		}
+		taggers = e.taggers
 	}
-	if len(m.batches) >= maxBatches {
-		clear(m.batches)
-	}
-	m.batches[batch] = tags
+	tags.fill(taggers, batch, m.slots)
+	m.batches[batch], m.order = tags, append(m.order, batch)
 	return tags
 }
 
 // find says whose an entry is: which of the user's mailboxes', if any.
 func (m *matcher) find(e *entry.Entry) (box uint32, b *blind.Blinded, ok bool) {
 	batch := m.calendar.Batch(e.Date)
-	box, ok = m.tags(batch)[e.Tag]
+	box, ok = m.tags(batch).find(e.Tag)
 	if !ok {
 		return 0, nil, false
 	}
@@ -105,7 +106,7 @@ func (m *matcher) lists(date, id string) bool {
 	if err != nil {
 		return false
 	}
-	_, ok := m.tags(m.calendar.Batch(t))[tag]
+	_, ok := m.tags(m.calendar.Batch(t)).find(tag)
 	return ok
 }
 

@@ -200,7 +200,7 @@ func (w *watch) mine(m *matcher, b *mailbox.Batch) int {
 	tags, mine := m.tags(b.Batch), 0
 	for text := range b.Named {
 		tag, err := blind.ParseTag(text)
-		if _, ok := tags[tag]; ok && err == nil {
+		if _, ok := tags.find(tag); ok && err == nil {
 			mine++
 		} else if w.own {
 			delete(b.Named, text)

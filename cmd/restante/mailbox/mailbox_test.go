@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -270,5 +271,37 @@ func FuzzUnseal(f *testing.F) {
 		if right := offset == 32 && bytes.Equal(payload, sealed); right != (err == nil) {
 			t.Fatal(err)
 		}
+	})
+}
+
+// Whatever stands in an event that opens, the state that follows can be asked
+// everything.
+func FuzzApply(f *testing.F) {
+	for _, s := range []string{
+		`{"message":{"number":1,"group":"restante.inbox","id":"<1@x>","handle":"AAAAAAAAAAAAAAAAAAAAAA=="}}`,
+		`{"drop":"AA=="}`, `{"read":7}`, `{"contact":{"name":"a","box":4294967295}}`, `{"forget":"a"}`, `{"boxes":0}`,
+		`{"part":{"count":0,"index":65535}}`, `{"lookup":{"blinded":[""]}}`, `{"book":{}}`, `{"cursor":{"next":0}}`, `{"batch":{"done":true}}`,
+		`{"history":{"stretches":[{},{}]}}`, `{"outgoing":{"key":18446744073709551615}}`, `{"posted":1}`, `{}`, `null`,
+	} {
+		f.Add([]byte(s), []byte(s))
+	}
+	f.Fuzz(func(_ *testing.T, one, two []byte) {
+		m := &Mailbox{state: newState()}
+		for i, text := range [][]byte{one, two} {
+			var e Event
+			if json.Unmarshal(text, &e) == nil {
+				m.apply(&e, place{int64(i), 1})
+			}
+		}
+		for _, msg := range m.Messages("") {
+			_, _ = m.ByID(msg.ID)
+			_, _ = m.Message(msg.Number)
+		}
+		for _, c := range m.Contacts() {
+			_, _ = m.Contact(c.Name)
+			_, _ = m.Behind(c.Gateway, c.Box)
+		}
+		_, _, _ = m.Outgoing(), m.Waiting(), m.Batches("")
+		_, _, _ = m.Cursor("", ""), m.History("", ""), m.Lookups("")
 	})
 }
