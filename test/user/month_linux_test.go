@@ -74,7 +74,7 @@ func BenchmarkSync_aMonth(b *testing.B) {
 			Octets   int64
 			Troubles []any
 		}
-		if err := json.Unmarshal(out, &r); err != nil || len(r.Troubles) > 0 || r.Taken < articles {
+		if err := json.Unmarshal(out, &r); err != nil || len(r.Troubles) > 0 || r.Taken < articles || articles < batches*(perBatch+1) {
 			b.Fatalf("%v\n%s", err, out)
 		}
 		b.ReportMetric(float64(r.Octets)/1e6, "sync-MB")
@@ -166,9 +166,15 @@ func fetchRaw(b *testing.B, address string) (articles int, octets int64, wall, c
 func fillPool(b *testing.B, g *harness.Gateway, batches int) {
 	b.Helper()
 	signer := signingKey(b, g)
+	old(b, g)
 	store, err := disk.Open(g.Data, disk.Options{ServerName: harness.Domain, Logger: zerolog.Nop()})
 	if err != nil {
 		b.Fatal(err)
+	}
+	for _, group := range []pool.Group{poolGroup, listGroup} {
+		if err := store.SetGroup(b.Context(), pool.GroupInfo{Name: group, Posting: pool.PostingDenied}); err != nil {
+			b.Fatal(err)
+		}
 	}
 	calendar := pool.Calendar{EpochLength: 7 * 24 * time.Hour, BatchInterval: interval, Retention: 4}
 	last := calendar.Batch(time.Now())
@@ -225,6 +231,39 @@ func fillPool(b *testing.B, g *harness.Gateway, batches int) {
 	}
 	if err := log.Close(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// old makes a gateway that was started just now one that is four epochs old and has
+// nothing in its store.
+func old(b *testing.B, g *harness.Gateway) {
+	b.Helper()
+	path := filepath.Join(g.Data, "keys", "root")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	fields := strings.Fields(string(text))
+	epoch, err := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(path, fmt.Appendf(nil, "%s %d %s\n", fields[0], epoch-4, fields[2]), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(g.Data, "keys", "directory")); err != nil {
+		b.Fatal(err)
+	}
+	all, err := os.ReadDir(g.Data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, e := range all {
+		if name := e.Name(); name != "keys" && name != "queue" {
+			if err := os.RemoveAll(filepath.Join(g.Data, name)); err != nil {
+				b.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -20,4 +20,7 @@
 // follows from all of them. So a record is there or not, whenever the process or
 // the power ends: no other file need agree with it. Whoever can write the file can
 // put an older copy in its place, and the lengths of records show.
+//
+// When the mail is opened and most of the file says nothing any more, what still
+// holds is written to mail.log.new, synced, and put in its place.
 package mailbox

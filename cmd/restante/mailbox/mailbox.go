@@ -64,7 +64,7 @@ func Open(dir string, seed *identity.Seed) (*Mailbox, error) {
 	} else if !ok {
 		return nil, ErrInUse
 	}
-	m, err := open(filepath.Join(dir, mailFile), seed)
+	m, err := open(record.OS{}, filepath.Join(dir, mailFile), seed, compactFrom)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -72,15 +72,39 @@ func Open(dir string, seed *identity.Seed) (*Mailbox, error) {
 	return m, nil
 }
 
-func open(path string, seed *identity.Seed) (*Mailbox, error) {
+// open opens a file, and writes it anew where it has so many octets and most of it
+// says nothing any more.
+func open(files record.FS, path string, seed *identity.Seed, from int64) (*Mailbox, error) {
 	key := seed.LocalKey()
 	aead, err := chacha20poly1305.NewX(key[:])
 	if err != nil {
 		return nil, fmt.Errorf("open the mail: %w", err)
 	}
-	m := &Mailbox{aead: aead, now: time.Now, state: newState()}
+	// That a new file took the name is on the disk before anything is added to it.
+	if err := files.SyncDir(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("open the mail: %w", err)
+	}
+	m := &Mailbox{aead: aead, now: time.Now}
+	if err := m.load(files, path); err != nil {
+		return nil, err
+	}
+	if !m.wasteful(from) || m.compact(files, path) != nil { // a full disk keeps nobody from her mail
+		return m, nil
+	}
+	if err := m.log.Close(); err != nil {
+		return nil, fmt.Errorf("close the mail: %w", err)
+	}
+	if err := settle(files, path); err != nil {
+		return nil, fmt.Errorf("write the mail anew: %w", err)
+	}
+	return m, m.load(files, path)
+}
+
+// load reads the file.
+func (m *Mailbox) load(files record.Opener, path string) error {
+	m.state = newState()
 	opened := 0
-	log, res, err := record.Open(record.OS{}, path, 0, func(offset int64, payload []byte) error {
+	log, res, err := record.Open(files, path, 0, func(offset int64, payload []byte) error {
 		e, err := m.unseal(offset, payload)
 		switch {
 		case err != nil && opened == 0:
@@ -94,11 +118,11 @@ func open(path string, seed *identity.Seed) (*Mailbox, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open the mail: %w", err)
+		return fmt.Errorf("open the mail: %w", err)
 	}
 	m.log = log
 	m.Damaged = m.Damaged || len(res.Gaps) > 0
-	return m, nil
+	return nil
 }
 
 // Close closes the mail.
