@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -147,6 +148,9 @@ func open(sealed []byte, passphrase string) (*identity.Seed, error) {
 		return nil, ErrPassphrase
 	}
 	r, err := age.Decrypt(bytes.NewReader(sealed), id)
+	// scrypt took a quarter of a gigabyte. Left to itself it stays with the process,
+	// which may run for weeks, and lets as much again pile up beside it.
+	debug.FreeOSMemory()
 	var wrong *age.NoIdentityMatchError
 	if errors.As(err, &wrong) {
 		return nil, ErrPassphrase
