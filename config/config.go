@@ -43,6 +43,9 @@ type Config struct {
 type Mirror struct {
 	Unknown string   `toml:"unknown" reload:"yes"` // gateways that have no table: refuse, or learn their keys from what peers bring; "refuse"
 	Every   Duration `toml:"every" reload:"yes"`   // how often what is lacking is looked for and fetched; 1m
+
+	MostGateways int   `toml:"most_gateways" reload:"yes"` // learnt at a time; 100
+	MostOctets   int64 `toml:"most_octets" reload:"yes"`   // that the pools of all learnt ones may come to, one of them an eighth of it; 64 GiB
 }
 
 // Gateway is one gateway whose pool is mirrored, or refused.
@@ -238,7 +241,7 @@ func Default(domain string) Config {
 		Data:   "data",
 		Listen: Listen{NNTP: "127.0.0.1:1119"},
 		TLS:    TLS{ACMEListen: ":443"},
-		Mirror: Mirror{Unknown: "refuse", Every: Duration(time.Minute)},
+		Mirror: Mirror{Unknown: "refuse", Every: Duration(time.Minute), MostGateways: 100, MostOctets: 64 << 30},
 		Login:  Login{Plaintext: "loopback", MinBits: 70},
 		Keys:   Keys{ClockJump: 2},
 		Pool: Pool{

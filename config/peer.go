@@ -129,6 +129,10 @@ func (c *checker) mirror(conf Config) {
 	if conf.Mirror.Every < Duration(time.Second) {
 		c.say("mirror.every", "is too short: write 1s or more")
 	}
+	c.between("mirror.most_gateways", conf.Mirror.MostGateways, 0, 10000)
+	if conf.Mirror.MostOctets < 0 {
+		c.say("mirror.most_octets", "%d is negative: write a number of octets", conf.Mirror.MostOctets)
+	}
 	seen := make(map[string]bool)
 	for i, g := range conf.Gateways {
 		key := fmt.Sprintf("gateway.%d", i)

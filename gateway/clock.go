@@ -45,7 +45,7 @@ func (g *Gateway) Held() bool { return g.held.Load() }
 // cosigned takes a witness's signature on the current directory, which XKEYS
 // answers from then on.
 func (g *Gateway) cosigned(signed []byte, witness *note.Verifier) {
-	if _, err := g.keys.Cosign(signed, witness); err != nil && !errors.Is(err, keyring.ErrOther) {
+	if _, err := g.keys.Cosign(signed, g.mirror.policy.Book.Wants, witness); err != nil && !errors.Is(err, keyring.ErrOther) {
 		g.log.Error().Err(err).Msg("a witness's signature on the directory can't be kept")
 	}
 }

@@ -50,6 +50,7 @@ type Settings struct {
 	Readings []Reading      // who is read from
 	Known    []mirror.Known // what was decided about other gateways
 	Learn    bool           // whether others are learnt from what peers bring
+	Bounds   mirror.Bounds  // how much of these
 	Repair   time.Duration  // how often what is lacking of their pools is fetched
 	Cutoff   time.Duration  // what peers bring is refused when it is older
 
@@ -184,6 +185,9 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		Own: []pool.Group{office.Reply, office.Inbox, office.Sent}, Gateways: policy,
 	})
 	g.mirror = newMirroring(policy, g.store, g.peers, g.keys.Signer(), s)
+	if info, err := g.store.Group(ctx, s.PoolGroup); err == nil { // it was just set up
+		g.mirror.filed = info.High
+	}
 	if err := g.begin(time.Now()); err != nil {
 		return nil, err
 	}

@@ -40,6 +40,7 @@ func (s *Settings) Policy() (*mirror.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	book.Bound(s.Bounds, s.Batches.Calendar)
 	return &mirror.Policy{
 		Book: book, Calendar: s.Batches.Calendar,
 		Groups: mirror.Groups{Pool: s.PoolGroup, Manifest: batch.Manifest, Keys: keysGroup},
@@ -53,7 +54,8 @@ type mirroring struct {
 	store  pool.Store
 	desk   *peer.Desk
 	data   string
-	most   int // octets of an article
+	most   int         // octets of an article
+	filed  pool.Number // the last entry that was here at the start
 	log    zerolog.Logger
 
 	witness *mirror.Witness
@@ -71,7 +73,7 @@ type mirroring struct {
 
 func newMirroring(policy *mirror.Policy, store pool.Store, desk *peer.Desk, signer *note.Signer, s Settings) *mirroring {
 	return &mirroring{
-		witness: &mirror.Witness{Book: policy.Book, Domain: s.Domain, Signer: signer, Group: keysGroup, Store: store},
+		witness: &mirror.Witness{Book: policy.Book, Domain: s.Domain, Signer: signer, Group: keysGroup, Store: store, Keeps: policy.Keeps},
 		search:  mirror.NewSearch(store),
 		policy:  policy, store: store, desk: desk, data: s.Data, most: s.MaxArticle, log: s.Logger,
 		changed: make(chan struct{}, 1), running: make(map[string]*reader),
@@ -81,6 +83,7 @@ func newMirroring(policy *mirror.Policy, store pool.Store, desk *peer.Desk, sign
 
 func (m *mirroring) set(s Settings) {
 	m.policy.Book.Set(s.Known, s.Learn)
+	m.policy.Book.Bound(s.Bounds, s.Batches.Calendar)
 	m.mu.Lock()
 	m.readings, m.repair = s.Readings, s.Repair
 	m.mu.Unlock()
@@ -143,6 +146,9 @@ func (m *mirroring) adjust(ctx context.Context, group *errgroup.Group) {
 // look finds out what is lacking, for the readers, and posts what was seen of other
 // gateways' directories, until ctx ends. It waits for no other server.
 func (m *mirroring) look(ctx context.Context) {
+	if err := m.policy.Recount(ctx, m.store, m.filed, time.Now()); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Msg("what is here of other gateways' batches can't be counted")
+	}
 	repairer := mirror.NewRepairer(m.policy, m.store)
 	var looked, witnessed time.Time
 	for ctx.Err() == nil {

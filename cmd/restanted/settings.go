@@ -12,6 +12,7 @@ import (
 	"github.com/restante/restante/gateway"
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/certs"
+	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/session"
 	"github.com/restante/restante/pool"
 )
@@ -68,6 +69,7 @@ func settings(c config.Config, log zerolog.Logger) (gateway.Settings, error) {
 		Readings:      others.readings,
 		Known:         others.known,
 		Learn:         c.Mirror.Unknown == "learn",
+		Bounds:        mirror.Bounds{Gateways: c.Mirror.MostGateways, Octets: c.Mirror.MostOctets},
 		Repair:        time.Duration(c.Mirror.Every),
 		Cutoff:        time.Duration(c.Limits.Cutoff),
 		MayLogin:      mayLogin(c.Login.Plaintext),

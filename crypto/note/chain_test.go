@@ -178,7 +178,7 @@ func TestChain_countsWitnesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	merged, added, err := Merge(signed, more, p.Verifier(), known...)
+	merged, added, err := Merge(signed, more, p.Verifier(), nil, known...)
 	if err != nil || added != 1 {
 		t.Fatalf("merged %d, %v", added, err)
 	}
@@ -214,7 +214,7 @@ func TestMerge_takesGoodSignaturesOfTheSameTextOnly(t *testing.T) {
 		"nothing":                    {nil, ErrSignature},
 		"a wrong witness's sig line": {bytes.Replace(cosigned, []byte("— a.example "), []byte("— a.example A"), 1), ErrSignature},
 	} {
-		merged, _, err := Merge(own, row.other, p.Verifier(), witness.Verifier())
+		merged, _, err := Merge(own, row.other, p.Verifier(), nil, witness.Verifier())
 		if !errors.Is(err, row.want) {
 			t.Errorf("%s: %v, want %v", name, err, row.want)
 		}
@@ -234,7 +234,7 @@ func TestMerge_neverMakesANoteThatNobodyOpens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if merged, _, err = Merge(merged, cosigned, p.Verifier(), witness.Verifier()); err != nil {
+		if merged, _, err = Merge(merged, cosigned, p.Verifier(), nil, witness.Verifier()); err != nil {
 			t.Fatalf("witness %d: %v", i, err)
 		}
 		if _, _, _, err := OpenDirectory(merged, p.Verifier()); err != nil {
@@ -262,7 +262,7 @@ func FuzzChain(f *testing.F) {
 		if fresh, err := c.Extend(other); fresh {
 			t.Errorf("something that nobody signed is taken: %v", err)
 		}
-		if _, added, err := Merge(signed, other, s.Verifier()); err == nil && added > 0 {
+		if _, added, err := Merge(signed, other, s.Verifier(), nil); err == nil && added > 0 {
 			t.Error("something that nobody signed is merged")
 		}
 	})
@@ -286,4 +286,47 @@ func FuzzParseVerifier(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// Those that somebody asked for find room among any number of others.
+func TestMerge_strangersLeaveRoomForThoseWanted(t *testing.T) {
+	p := newPress(t)
+	own := p.print(nil)
+	wanted := func(name string) bool { return strings.HasPrefix(name, "w") }
+	merge := func(merged []byte, name string) ([]byte, int) {
+		t.Helper()
+		witness := newSigner(t, name)
+		cosigned, err := Cosign(own, p.Verifier(), witness)
+		if err != nil {
+			t.Fatal(err)
+		}
+		merged, added, err := Merge(merged, cosigned, p.Verifier(), wanted, witness.Verifier())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return merged, added
+	}
+	merged, strangers, taken := own, 0, 0
+	for i := range maxSignatures {
+		var added int
+		merged, added = merge(merged, fmt.Sprintf("s%d.example", i))
+		strangers += added
+	}
+	if strangers != maxStrangers {
+		t.Errorf("%d strangers' signatures are taken", strangers)
+	}
+	for i := range maxSignatures {
+		var added int
+		merged, added = merge(merged, fmt.Sprintf("w%d.example", i))
+		taken += added
+	}
+	if taken != maxSignatures-1 || strings.Contains(string(merged), "— s") {
+		t.Errorf("of %d that were wanted %d are taken", maxSignatures, taken)
+	}
+	if _, added := merge(merged, "s.example"); added != 0 {
+		t.Error("a stranger took the place of one that was wanted")
+	}
+	if _, _, err := Open(merged, p.Verifier()); err != nil {
+		t.Errorf("what came of it: %v", err)
+	}
 }

@@ -86,14 +86,19 @@ func OpenManifest(signed []byte, gateway *Verifier) (m *Manifest, text string, e
 }
 
 // maxSignatures is how many signatures a note may bear (C2SP signed-note lets an
-// implementation bound them; the library that opens notes here has this bound).
-const maxSignatures = 100
+// implementation bound them; the library that opens notes here has this bound), and
+// maxStrangers how many of them may be of witnesses that nobody asked for.
+const (
+	maxSignatures = 100
+	maxStrangers  = 50
+)
 
 // Merge adds to a gateway's note the witnesses' signatures that another copy of it
-// bears, as far as a note holds them, and says how many it added. It returns ErrSignature when the gateway
+// bears, as far as a note holds them, and says how many it added. Those whose name
+// is wanted find room, be it a stranger's; nil wants all. It returns ErrSignature when the gateway
 // didn't sign both, or no witness signed the other, and ErrMalformed when the two
 // are not of one text.
-func Merge(signed, other []byte, gateway *Verifier, witnesses ...*Verifier) (merged []byte, added int, err error) {
+func Merge(signed, other []byte, gateway *Verifier, wanted func(name string) bool, witnesses ...*Verifier) (merged []byte, added int, err error) {
 	known := append([]*Verifier{gateway}, witnesses...)
 	n, err := open(signed, known)
 	if err != nil {
@@ -109,17 +114,62 @@ func Merge(signed, other []byte, gateway *Verifier, witnesses ...*Verifier) (mer
 	if !signedBy(n, gateway) || !signedBy(m, gateway) || len(m.Sigs) < 2 {
 		return nil, 0, ErrSignature
 	}
+	stranger := func(s note.Signature) bool {
+		return wanted != nil && s.Name != gateway.Name() && !wanted(s.Name)
+	}
 	for _, s := range m.Sigs {
-		if len(n.Sigs)+len(n.UnverifiedSigs) >= maxSignatures {
-			break // one more, and nobody could open it
-		}
-		if !slices.ContainsFunc(n.Sigs, func(have note.Signature) bool { return have.Name == s.Name && have.Hash == s.Hash }) {
+		if !slices.ContainsFunc(n.Sigs, func(have note.Signature) bool { return have.Name == s.Name && have.Hash == s.Hash }) && makeRoom(n, stranger, stranger(s)) {
 			n.Sigs = append(n.Sigs, s)
 			added++
 		}
 	}
 	merged, err = sign(n, nil)
 	return merged, added, err
+}
+
+// makeRoom says whether a note has room for one more signature, a stranger's or
+// not. Of strangers there are only so many, and the last of them goes where
+// somebody else finds no room.
+func makeRoom(n *note.Note, stranger func(note.Signature) bool, forStranger bool) bool {
+	strangers := 0
+	for _, s := range slices.Concat(n.Sigs, n.UnverifiedSigs) {
+		if stranger(s) {
+			strangers++
+		}
+	}
+	full := len(n.Sigs)+len(n.UnverifiedSigs) >= maxSignatures // one more, and nobody could open it
+	switch {
+	case forStranger:
+		return !full && strangers < maxStrangers
+	case !full:
+		return true
+	}
+	for _, list := range [...]*[]note.Signature{&n.UnverifiedSigs, &n.Sigs} {
+		for i, s := range slices.Backward(*list) {
+			if stranger(s) {
+				*list = slices.Delete(*list, i, i+1)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Alone returns a signed note without the signatures of others than name, as they
+// are written: whether the rest are right is not looked at. What is no signed note
+// comes back as it is.
+func Alone(signed []byte, name string) []byte {
+	text, signatures, ok := bytes.Cut(signed, []byte("\n\n"))
+	if !ok {
+		return signed
+	}
+	out := append(slices.Clone(text), "\n\n"...)
+	for line := range bytes.Lines(signatures) {
+		if bytes.HasPrefix(line, []byte("— "+name+" ")) {
+			out = append(out, line...)
+		}
+	}
+	return out
 }
 
 func signedBy(n *note.Note, v *Verifier) bool {

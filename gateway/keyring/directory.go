@@ -174,13 +174,14 @@ func (r *Ring) Adopt(signed []byte) (bool, error) {
 }
 
 // Cosign adds to the current directory what known witnesses have signed of it,
-// and keeps that beside the keys. It says whether there was anything new. It
+// and keeps that beside the keys. Signatures whose name is wanted find room, be it a
+// stranger's; nil wants all. It says whether there was anything new. It
 // returns [ErrOther] for anything else than this directory's text with a good
 // signature of a witness.
-func (r *Ring) Cosign(signed []byte, witnesses ...*note.Verifier) (bool, error) {
+func (r *Ring) Cosign(signed []byte, wanted func(name string) bool, witnesses ...*note.Verifier) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	merged, added, err := note.Merge(r.directory.Signed, signed, r.signer.Verifier(), witnesses...)
+	merged, added, err := note.Merge(r.directory.Signed, signed, r.signer.Verifier(), wanted, witnesses...)
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", ErrOther, err)
 	}

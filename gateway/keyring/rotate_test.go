@@ -184,11 +184,11 @@ func TestCosign_staysBesideTheKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Cosign(cosigned); !errors.Is(err, ErrOther) {
+	if _, err := r.Cosign(cosigned, nil); !errors.Is(err, ErrOther) {
 		t.Errorf("of a witness that nobody knows: %v", err)
 	}
 	for i, want := range []bool{true, false} {
-		if fresh, err := r.Cosign(cosigned, witness.Verifier()); err != nil || fresh != want {
+		if fresh, err := r.Cosign(cosigned, nil, witness.Verifier()); err != nil || fresh != want {
 			t.Errorf("time %d: %v, %v", i, fresh, err)
 		}
 	}
@@ -200,7 +200,7 @@ func TestCosign_staysBesideTheKeys(t *testing.T) {
 		t.Errorf("after a restart: %v", err)
 	}
 	advance(t, r, 1)
-	if _, err := r.Cosign(cosigned, witness.Verifier()); !errors.Is(err, ErrOther) {
+	if _, err := r.Cosign(cosigned, nil, witness.Verifier()); !errors.Is(err, ErrOther) {
 		t.Errorf("of the directory before: %v", err)
 	}
 }

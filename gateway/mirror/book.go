@@ -27,8 +27,6 @@ import (
 )
 
 const (
-	// maxLearnt bounds the gateways that are learnt from what comes along.
-	maxLearnt = 1000
 	// maxAhead bounds the directories of one gateway that wait for those before,
 	// and maxWaiting the octets of all that wait.
 	maxAhead   = 64
@@ -56,6 +54,11 @@ type Book struct {
 	mu       sync.Mutex
 	pinned   map[string]Known
 	gateways map[string]*gateway
+	bounds   Bounds
+	calendar pool.Calendar // ours
+	passing  map[pool.MessageID]*passing
+	spent    map[string]*spending
+	tallies  map[string]*tally
 }
 
 // A gateway is what is known of one.
@@ -77,7 +80,11 @@ type page struct {
 // OpenBook opens the book at path, or begins one. own is our domain. learn says
 // whether gateways are learnt of which the operator has said nothing.
 func OpenBook(path, own string, known []Known, learn bool) (*Book, error) {
-	b := &Book{path: path, own: own, gateways: make(map[string]*gateway)}
+	b := &Book{
+		path: path, own: own, gateways: make(map[string]*gateway),
+		bounds:  Bounds{Gateways: 100, Octets: 64 << 30},
+		passing: make(map[pool.MessageID]*passing), spent: make(map[string]*spending), tallies: make(map[string]*tally),
+	}
 	b.Set(known, learn)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -166,9 +173,12 @@ func (b *Book) held(domain string) (*gateway, error) {
 //   - [ErrUnknown]: nothing of that gateway is taken.
 //   - [ErrConvicted]: nothing is taken any more, since it contradicted itself.
 //   - note.ErrSignature, note.ErrMalformed: it is not the gateway's.
+//   - [ErrExcess]: its pool would be too large, or too many gateways are known.
+//   - [ErrWindow]: it is of an epoch that has not begun or, where it would be the
+//     first one, has had its time.
 //   - note.ErrOlder: it was followed by another.
 //   - note.ErrFork: it contradicts the one held. [Book.Forks] has the proof.
-func (b *Book) Learn(domain string, signed []byte) (news bool, err error) {
+func (b *Book) Learn(domain string, signed []byte, now time.Time) (news bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.taken(domain) {
@@ -177,9 +187,15 @@ func (b *Book) Learn(domain string, signed []byte) (news bool, err error) {
 	if len(signed) > maxDirectory {
 		return false, note.ErrMalformed
 	}
+	if d, err := note.PeekDirectory(signed); err != nil {
+		return false, err
+	} else if err := b.afford(d, now); err != nil {
+		return false, err
+	}
+	signed = note.Alone(signed, domain) // whoever brings it may have added any number of signatures
 	g, err := b.held(domain)
 	if err != nil {
-		if err := b.begin(domain, signed); err != nil {
+		if err := b.begin(domain, signed, now); err != nil {
 			return false, err
 		}
 		return true, b.save()
@@ -223,16 +239,21 @@ func (g *gateway) extend(signed []byte, pardon uint64) (news bool, err error) {
 	return news, nil
 }
 
-func (b *Book) begin(domain string, signed []byte) error {
-	if len(b.gateways) >= maxLearnt && b.pinned[domain].Domain == "" {
-		return ErrUnknown
-	}
+func (b *Book) begin(domain string, signed []byte, now time.Time) error {
 	chain, err := start(signed, b.pinned[domain].Key)
 	if err != nil {
 		return err
 	}
 	if chain.Directory().Domain != domain {
 		return note.ErrSignature
+	}
+	if _, named := b.pinned[domain]; !named {
+		if expired(chain.Directory(), now) {
+			return ErrWindow
+		}
+		if err := b.room(now); err != nil && b.gateways[domain] == nil {
+			return err
+		}
 	}
 	g := &gateway{chain: chain, ahead: make(map[uint64][]byte)}
 	if pin := b.pinned[domain].Key; pin != nil {

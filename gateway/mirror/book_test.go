@@ -82,7 +82,7 @@ func TestBook_aKeyThatWasReplacedStillCounts(t *testing.T) {
 	if signed, err = note.Sign(text, old, gw.signer); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Book.Learn(far, signed); err != nil {
+	if _, err := p.Book.Learn(far, signed, now()); err != nil {
 		t.Fatal(err)
 	}
 	again, err := OpenBook(p.Book.path, ours, pin, false)
@@ -99,20 +99,20 @@ func TestBook_aKeyThatWasReplacedStillCounts(t *testing.T) {
 func TestBook_boundsWhatWaits(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
 	_, first := gw.directory(nil)
-	if _, err := p.Book.Learn(far, first); err != nil {
+	if _, err := p.Book.Learn(far, first, now()); err != nil {
 		t.Fatal(err)
 	}
 	gw.last.Serial += 10
 	for range maxAhead + 5 {
 		_, signed := gw.directory(nil)
-		if _, err := p.Book.Learn(far, signed); err != nil {
+		if _, err := p.Book.Learn(far, signed, now()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := len(p.Book.gateways[far].ahead); n != maxAhead {
 		t.Errorf("%d directories wait", n)
 	}
-	if _, err := p.Book.Learn(far, append(first, bytes.Repeat([]byte("x"), maxDirectory)...)); !errors.Is(err, note.ErrMalformed) {
+	if _, err := p.Book.Learn(far, append(first, bytes.Repeat([]byte("x"), maxDirectory)...), now()); !errors.Is(err, note.ErrMalformed) {
 		t.Errorf("a directory of any size: %v", err)
 	}
 }
@@ -123,7 +123,7 @@ func TestBook_findsAForkAmongWhatWaited(t *testing.T) {
 	_, second := gw.directory(nil)
 	_, third := gw.directory(func(d *note.Directory) { d.Previous = [32]byte{1} })
 	for _, signed := range [][]byte{first, third, second} {
-		if _, err := p.Book.Learn(far, signed); err != nil {
+		if _, err := p.Book.Learn(far, signed, now()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,6 +21,7 @@ var (
 	ErrSignature = errors.New("the gateway's signature is missing or wrong")
 	ErrWindow    = errors.New("dated outside the time in which it may come")
 	ErrFork      = errors.New("it contradicts what the gateway has signed before")
+	ErrExcess    = errors.New("more of that gateway than is taken")
 	ErrMixed     = errors.New("in a gateway's group and others at once")
 )
 
@@ -57,12 +58,11 @@ func (p *Policy) Covers(g pool.Group) bool {
 	return false
 }
 
-// Check says whether an article that names a covered group is taken: nil, and
-// the epoch that it is dropped with, 0 for one that isn't dropped so. What a
-// directory says is learnt.
-func (p *Policy) Check(a *article.Article, named []pool.Group, now time.Time) (epoch uint64, err error) {
+// Check says whether an article that names a covered group is taken: nil, and its
+// passage. What a directory says is learnt.
+func (p *Policy) Check(a *article.Article, named []pool.Group, now time.Time) (Passage, error) {
 	if len(named) != 1 {
-		return 0, ErrMixed
+		return Passage{}, ErrMixed
 	}
 	switch named[0] {
 	case p.Groups.Pool:
@@ -70,14 +70,14 @@ func (p *Policy) Check(a *article.Article, named []pool.Group, now time.Time) (e
 	case p.Groups.Manifest:
 		return p.manifest(a, now)
 	case p.Groups.Keys:
-		return 0, p.keys(a)
+		return p.keys(a, now)
 	case entry.Submit:
 		if _, err := entry.ParseSubmission(a); err != nil {
-			return 0, ErrForm
+			return Passage{}, ErrForm
 		}
-		return p.Calendar.Epoch(now), nil
+		return Passage{Epoch: p.Calendar.Epoch(now)}, nil
 	}
-	return 0, ErrForm // a group's name in other letters
+	return Passage{}, ErrForm // a group's name in other letters
 }
 
 // Reserved says whether a Message-ID is of the form that a known gateway gives
@@ -100,19 +100,23 @@ func (p *Policy) Reserved(id pool.MessageID) bool {
 }
 
 // entry checks a pool entry (docs/protocol.md, section 6).
-func (p *Policy) entry(a *article.Article, now time.Time) (epoch uint64, err error) {
+func (p *Policy) entry(a *article.Article, now time.Time) (Passage, error) {
 	e, signature, err := entry.Parse(a, p.Groups.Pool)
 	if err != nil {
-		return 0, ErrForm
+		return Passage{}, ErrForm
 	}
 	d, key, err := p.Book.get(e.Domain)
 	if err != nil {
-		return 0, err
+		return Passage{}, err
 	}
 	if e.Verify(signature, key) != nil {
-		return 0, ErrSignature
+		return Passage{}, ErrSignature
 	}
-	return p.window(d, e.Date, now)
+	epoch, err := p.window(d, e.Date, now)
+	if err != nil {
+		return Passage{}, err
+	}
+	return p.Book.enter(e.MessageID(), d, e.Date, epoch, now)
 }
 
 // window checks that a date is the start of a batch of the gateway's which has
@@ -133,36 +137,59 @@ func (p *Policy) window(d *note.Directory, date, now time.Time) (epoch uint64, e
 }
 
 // manifest checks a manifest (docs/protocol.md, section 7).
-func (p *Policy) manifest(a *article.Article, now time.Time) (epoch uint64, err error) {
+func (p *Policy) manifest(a *article.Article, now time.Time) (Passage, error) {
 	domain, date, signed, err := entry.ParseNote(a, p.Groups.Manifest)
 	if err != nil {
-		return 0, ErrForm
+		return Passage{}, ErrForm
 	}
 	d, key, err := p.Book.get(domain)
 	if err != nil {
-		return 0, err
+		return Passage{}, err
 	}
 	m, _, err := note.OpenManifest(signed, key)
 	if err != nil {
-		return 0, signature(err)
+		return Passage{}, signature(err)
 	}
 	if a.Get("Message-ID") != string(entry.ManifestID(domain, m.Batch)) ||
 		a.Get("Subject") != entry.ManifestSubject(m.Batch) ||
-		!calendar(d).Start(m.Batch).Equal(date) || uint64(len(m.Entries)) != d.BatchSize {
-		return 0, ErrForm
+		!calendar(d).Start(m.Batch).Equal(date) || len(note.Alone(signed, domain)) != len(signed) {
+		return Passage{}, ErrForm
 	}
-	return p.window(d, date, now)
+	if n := uint64(len(m.Entries)); n == 0 || n > d.BatchSize { // batches have grown, perhaps
+		return Passage{}, ErrForm
+	}
+	epoch, err := p.window(d, date, now)
+	return Passage{Epoch: epoch}, err
+}
+
+// Keeps is the epoch of ours that something of another gateway among the keys is
+// dropped with: as long as its tokens may be honoured it is of use.
+func (p *Policy) Keeps(now time.Time) uint64 {
+	c := p.Calendar
+	return c.Epoch(now) + max(c.TokenLife, c.Retention) - c.Retention
 }
 
 // keys checks a directory, and learns it (docs/protocol.md, section 8).
-func (p *Policy) keys(a *article.Article) error {
+func (p *Policy) keys(a *article.Article, now time.Time) (Passage, error) {
 	domain, _, signed, err := entry.ParseNote(a, p.Groups.Keys)
 	if err != nil {
-		return ErrForm
+		return Passage{}, ErrForm
 	}
+	check, kind := p.directory, directories
 	if s := a.Get("Subject"); s == witnessSubject || s == forkSubject {
-		return p.testimony(a, domain, signed)
+		check, kind = p.testimony, testimonies
 	}
+	passage, err := p.Book.spend(pool.MessageID(a.Get("Message-ID")), domain, kind, len(signed), p.Keeps(now), now)
+	if err == nil {
+		if err = check(a, domain, signed, now); err != nil {
+			passage.Done(false)
+		}
+	}
+	return passage, err
+}
+
+// directory checks a directory of a gateway, and learns it.
+func (p *Policy) directory(a *article.Article, domain string, signed []byte, now time.Time) error {
 	d, err := note.PeekDirectory(signed)
 	if err != nil {
 		return ErrForm
@@ -171,7 +198,7 @@ func (p *Policy) keys(a *article.Article) error {
 		a.Get("Subject") != entry.DirectorySubject(d.Epoch(), d.Serial) {
 		return ErrForm
 	}
-	_, err = p.Book.Learn(domain, signed)
+	_, err = p.Book.Learn(domain, signed, now)
 	switch {
 	case errors.Is(err, note.ErrFork):
 		return ErrFork

@@ -29,6 +29,7 @@ type Witness struct {
 	Signer *note.Signer
 	Group  pool.Group // of keys
 	Store  pool.Store
+	Keeps  func(now time.Time) uint64 // the epoch that what is posted now is dropped with
 }
 
 // Round posts what has not been posted yet.
@@ -84,7 +85,7 @@ func (w *Witness) post(ctx context.Context, id pool.MessageID, subject string, b
 	if err != nil {
 		return err
 	}
-	filed, err := a.File([]pool.Group{w.Group}, now, 0)
+	filed, err := a.File([]pool.Group{w.Group}, now, w.Keeps(now))
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (b *Book) seen(domain string) ([]byte, *note.Verifier, error) {
 
 // testimony checks what a witness has posted, and takes it in: its signature on a
 // directory, or the proof of a fork.
-func (p *Policy) testimony(a *article.Article, witness string, signed []byte) error {
+func (p *Policy) testimony(a *article.Article, witness string, signed []byte, _ time.Time) error {
 	_, key, err := p.Book.get(witness)
 	if err != nil {
 		return err
@@ -143,6 +144,20 @@ func (p *Policy) testimony(a *article.Article, witness string, signed []byte) er
 	return p.Book.cosign(d.Domain, signed, key)
 }
 
+// wanted says whether a witness's signature is one that those of strangers must
+// leave room for: the operator has named it.
+func (b *Book) wanted(witness string) bool {
+	k, named := b.pinned[witness]
+	return named && !k.Refuse
+}
+
+// Wants is wanted, for who does not have the lock.
+func (b *Book) Wants(witness string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.wanted(witness)
+}
+
 // cosign adds a witness's signature to the newest directory of a gateway. On an
 // older one, or one that we have not seen, it is passed over.
 func (b *Book) cosign(domain string, signed []byte, witness *note.Verifier) error {
@@ -152,7 +167,7 @@ func (b *Book) cosign(domain string, signed []byte, witness *note.Verifier) erro
 	if err != nil {
 		return err
 	}
-	merged, added, err := note.Merge(g.chain.Signed(), signed, g.chain.Gateway(), witness)
+	merged, added, err := note.Merge(g.chain.Signed(), signed, g.chain.Gateway(), b.wanted, witness)
 	if err != nil || added == 0 {
 		return nil // of another directory than the newest there is nothing to add
 	}

@@ -40,7 +40,7 @@ func witness(t *testing.T, p *Policy, s pool.Store) (*Witness, *publisher) {
 		t.Fatal(err)
 	}
 	gw := &publisher{t: t, signer: signer}
-	return &Witness{Book: p.Book, Domain: ours, Signer: signer, Group: "restante.keys", Store: s}, gw
+	return &Witness{Book: p.Book, Domain: ours, Signer: signer, Group: "restante.keys", Store: s, Keeps: p.Keeps}, gw
 }
 
 func round(t *testing.T, w *Witness) {
@@ -157,7 +157,7 @@ func TestWitness_raisesTheAlarm(t *testing.T) {
 	}
 	lie := Fork{A: []byte(body(a)), B: []byte(body(a))}
 	slander := newStore(t)
-	if err := (&Witness{Book: p.Book, Domain: ours, Signer: w.Signer, Group: "restante.keys", Store: slander}).post(
+	if err := (&Witness{Book: p.Book, Domain: ours, Signer: w.Signer, Group: "restante.keys", Store: slander, Keeps: p.Keeps}).post(
 		t.Context(), witnessID("f", ours, texts(lie.A, lie.B)), forkSubject, lie.proof(), now()); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestWitness_raisesTheAlarm(t *testing.T) {
 	if _, err := check(t, late, ownDirectory(self)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := late.Book.Learn(far, head); err != nil {
+	if _, err := late.Book.Learn(far, head, now()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := check(t, late, alarms[0]); err != nil || len(late.Book.Forks()) != 1 {

@@ -13,19 +13,25 @@ import (
 )
 
 // gateways checks an article of another gateway, and that no other article takes
-// the name of one. It returns the epoch that the article is dropped with.
-func (d *Desk) gateways(a *article.Article, id pool.MessageID, named []pool.Group, now time.Time) (epoch uint64, err error) {
+// the name of one. It returns its passage.
+func (d *Desk) gateways(ctx context.Context, a *article.Article, id pool.MessageID, named []pool.Group, now time.Time) (mirror.Passage, error) {
 	p := d.opts.Gateways
 	switch {
 	case p == nil:
-		return 0, nil
+		return mirror.Passage{}, nil
 	case slices.ContainsFunc(named, p.Covers):
-		epoch, err := p.Check(a, named, now)
-		return epoch, reasonFor(err)
+		// Before it is counted: what is repeated must use up nothing.
+		if seen, err := d.opts.Store.Seen(ctx, id); err != nil {
+			return mirror.Passage{}, err
+		} else if seen {
+			return mirror.Passage{}, pool.ErrDuplicate
+		}
+		passage, err := p.Check(a, named, now)
+		return passage, reasonFor(err)
 	case p.Reserved(id):
-		return 0, refuse(Reserved)
+		return mirror.Passage{}, refuse(Reserved)
 	}
-	return 0, nil
+	return mirror.Passage{}, nil
 }
 
 // takeBack checks an article of our own that comes back, and gives it the place and
@@ -83,6 +89,7 @@ func reasonFor(err error) error {
 		{mirror.ErrMixed, Form},
 		{mirror.ErrSignature, Unsigned},
 		{mirror.ErrWindow, Window},
+		{mirror.ErrExcess, Excess},
 		{mirror.ErrFork, Forked},
 	} {
 		if errors.Is(err, c.cause) {

@@ -29,6 +29,7 @@ const (
 	Form                     // in a gateway's group, and not of the form that a gateway gives it
 	Unsigned                 // without the signature of the gateway that it is said to be of
 	Window                   // of a batch that has not left yet, or has expired
+	Excess                   // of a gateway of which so much is not taken
 	Forked                   // a directory that contradicts the gateway's earlier one
 	Reserved                 // elsewhere, under a Message-ID as a gateway gives its entries, manifests and directories
 	Unapproved               // in a moderated newsgroup without approval
@@ -41,7 +42,7 @@ const (
 func (r Reason) String() string {
 	return [...]string{
 		"malformed", "too_large", "duplicate", "field", "other_id", "too_new", "too_old", "looped",
-		"unwanted", "own_group", "own_id", "gateway", "convicted", "form", "unsigned", "window", "forked", "reserved", "unapproved", "control", "withdrawn",
+		"unwanted", "own_group", "own_id", "gateway", "convicted", "form", "unsigned", "window", "excess", "forked", "reserved", "unapproved", "control", "withdrawn",
 	}[r]
 }
 
@@ -67,6 +68,7 @@ func (r Reason) sentence() string {
 		Form:       "It is not of the form that a gateway gives it, or in other newsgroups too",
 		Unsigned:   "The gateway's signature is missing or wrong",
 		Window:     "It is of a batch that has not left yet, or has expired",
+		Excess:     "It is more of its gateway than is taken: a batch is full, a day's share is used up, or it would be one gateway too many",
 		Forked:     "It contradicts a directory that the gateway has signed before",
 		Reserved:   "Its Message-ID is one that only a gateway gives, in newsgroups of its own",
 		Unapproved: "It is not approved, and a newsgroup that it names is moderated",

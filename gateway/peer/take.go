@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/control"
@@ -23,6 +24,7 @@ func (f *Feed) Take(ctx context.Context, id pool.MessageID, text []byte) (wait f
 	b, err := f.bring(ctx, id, text)
 	finish := func(err error) error {
 		d.flight.end(id, f, err == nil || errors.Is(err, pool.ErrDuplicate), time.Now())
+		b.passage.Done(err == nil)
 		f.ledger.count(err)
 		return err
 	}
@@ -116,10 +118,11 @@ type brought struct {
 	article *pool.Article   // without groups for one that is only remembered
 	request control.Request // what it asks for
 	lock    string          // its Cancel-Lock
+	passage mirror.Passage  // to be told whether it was filed
 }
 
 // bring checks an article and gives it its place.
-func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte) (brought, error) {
+func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte) (b brought, err error) {
 	a, err := article.Parse(text)
 	if err != nil {
 		return brought{}, err
@@ -139,22 +142,27 @@ func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte) (broug
 	if err != nil {
 		return brought{}, err
 	}
-	epoch, err := f.desk.gateways(a, id, named, now)
+	passage, err := f.desk.gateways(ctx, a, id, named, now)
 	if err != nil {
 		return brought{}, err
 	}
+	defer func() {
+		if err != nil {
+			passage.Done(false)
+		}
+	}()
 	groups, err := f.route(ctx, named, a.Has("Approved"), request)
 	if err != nil {
 		return brought{}, err
 	}
-	b := brought{request: request, lock: a.Get("Cancel-Lock")}
+	b = brought{request: request, lock: a.Get("Cancel-Lock"), passage: passage}
 	if f.desk.early.withdrew(id, b.lock, now) {
 		return brought{}, refuse(Withdrawn)
 	}
 	if err := f.stamp(a); err != nil {
 		return brought{}, err
 	}
-	if b.article, err = a.File(named, now, epoch); err == nil {
+	if b.article, err = a.File(named, now, passage.Epoch); err == nil {
 		b.article.Groups = groups
 	}
 	return b, err

@@ -64,8 +64,13 @@ func TestConvicted_nothingIsTakenUntilTheOperatorPardons(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, retention := range []string{"6", "7"} {
+		before := 0
+		if retention != "6" {
+			before = len(bodiesIn(t, a, "restante.keys", "a.example"))
+		}
 		rewrite(t, a, "retention", "retention = "+retention)
 		a.Restart()
+		await(t, "another directory", func() bool { return len(bodiesIn(t, a, "restante.keys", "a.example")) > before })
 	}
 	said := ""
 	await(t, "the gateway is convicted", func() bool {

@@ -7,6 +7,7 @@ import (
 	"github.com/restante/restante/crypto/note"
 	server "github.com/restante/restante/gateway"
 	"github.com/restante/restante/gateway/batch"
+	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/gateway/peer"
 	"github.com/restante/restante/pool"
@@ -32,7 +33,7 @@ func BenchmarkTake(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	settings := server.Settings{Domain: "b.example", Data: dir, PoolGroup: "restante.pool", Learn: true, Batches: batch.Shape{Calendar: calendar()}}
+	settings := server.Settings{Domain: "b.example", Data: dir, PoolGroup: "restante.pool", Known: []mirror.Known{{Domain: "a.example"}}, Batches: batch.Shape{Calendar: calendar()}}
 	policy, err := settings.Policy()
 	if err != nil {
 		b.Fatal(err)
@@ -44,11 +45,11 @@ func BenchmarkTake(b *testing.B) {
 	}
 	feed := peer.New(peer.Options{Domain: "b.example", Store: store, Gateways: policy}).Of(peer.Peer{Name: "a", Path: "a.example", Groups: all})
 	defer feed.Close()
-	start := calendar().Start(calendar().Batch(time.Now()))
+	newest := calendar().Batch(time.Now())
 	var ids []pool.MessageID
 	var texts [][]byte
-	for range b.N {
-		a, err := p.entry(start).Article(signer)
+	for i := range b.N {
+		a, err := p.entry(calendar().Start(newest - uint64(i/perBatch))).Article(signer)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -74,7 +75,7 @@ func BenchmarkTake(b *testing.B) {
 }
 
 // learn has a gateway known by a directory of its own.
-func learn(b *testing.B, take func(string, []byte) (bool, error), signer *note.Signer) {
+func learn(b *testing.B, take func(string, []byte, time.Time) (bool, error), signer *note.Signer) {
 	b.Helper()
 	epoch := calendar().Epoch(time.Now())
 	d := &note.Directory{
@@ -87,7 +88,7 @@ func learn(b *testing.B, take func(string, []byte) (bool, error), signer *note.S
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := take("a.example", signed); err != nil {
+	if _, err := take("a.example", signed, time.Now()); err != nil {
 		b.Fatal(err)
 	}
 }

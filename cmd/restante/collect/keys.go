@@ -198,7 +198,7 @@ func (r *run) older(book *mailbox.Book, signed []byte) error {
 func (r *run) merge(book *mailbox.Book, chain *note.Chain, other []byte) {
 	for i := range r.Gateways {
 		if g := &r.Gateways[i]; g.Domain == book.Domain {
-			if merged, _, err := note.Merge(book.Signed, other, chain.Gateway(), g.Witnesses...); err == nil {
+			if merged, _, err := note.Merge(book.Signed, other, chain.Gateway(), nil, g.Witnesses...); err == nil {
 				_, _ = chain.Extend(merged) // the same text
 				return
 			}

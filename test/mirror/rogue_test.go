@@ -1,0 +1,230 @@
+package mirror
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/restante/restante/crypto/blind"
+	"github.com/restante/restante/crypto/envelope"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/crypto/token"
+	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+	"github.com/restante/restante/pool/entry"
+	"github.com/restante/restante/test/harness"
+)
+
+// A rogue is a gateway that signs whatever it likes.
+type rogue struct {
+	t      *testing.T
+	domain string
+	signer *note.Signer
+	last   *note.Directory
+}
+
+func newRogue(t *testing.T, domain string) *rogue {
+	t.Helper()
+	signer, err := note.NewSigner(domain, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rogue{t: t, domain: domain, signer: signer}
+}
+
+// article is a note as it is posted.
+func (r *rogue) article(group pool.Group, id pool.MessageID, subject string, signed []byte) *article.Article {
+	r.t.Helper()
+	a, err := entry.Note(r.domain, group, id, subject, time.Now(), signed)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return a
+}
+
+// directory is the next one, with so many blinding keys.
+func (r *rogue) directory(keys int, change func(*note.Directory)) *article.Article {
+	r.t.Helper()
+	seal, err := token.NewSealKey()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	root := blind.NewRoot()
+	key, err := root.Key(r.domain)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	epoch := uint64(time.Now().Unix()) / 3600
+	d := &note.Directory{
+		Domain: r.domain, Serial: 1, EpochLength: time.Hour, BatchInterval: time.Second,
+		BatchSize: 4, SlotsPerBatch: 4, PoolRetention: 4, TokenLife: 12,
+		Sign: [32]byte(r.signer.Verifier().Public()),
+		Seal: []note.EpochKey{{Epoch: epoch + 1, Key: [32]byte(seal.Public().Bytes())}},
+	}
+	for i := range keys {
+		d.Blind = append(d.Blind, note.EpochKey{Epoch: epoch + 2 + uint64(i), Key: [32]byte(key.Public())})
+	}
+	if r.last != nil {
+		d.Serial, d.Previous = r.last.Serial+1, note.Hash(r.last.Text())
+	}
+	if change != nil {
+		change(d)
+	}
+	r.last = d
+	signed, err := note.Sign(d.Text(), r.signer)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return r.article("restante.keys", entry.DirectoryID(r.domain, d.Epoch(), d.Serial), entry.DirectorySubject(d.Epoch(), d.Serial), signed)
+}
+
+// entry is one of the batch of that second.
+func (r *rogue) entry(at time.Time) *article.Article {
+	r.t.Helper()
+	tag := blind.RandomTag()
+	payload, err := envelope.Cover(tag.MessageID(r.domain))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	a, err := (&entry.Entry{Domain: r.domain, Group: "restante.pool", Tag: tag, Date: at.UTC().Truncate(time.Second), Payload: payload}).Article(r.signer)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return a
+}
+
+// taken sends articles, and says how many were taken, and their octets.
+func (r *reader) taken(all ...*article.Article) (n, octets int) {
+	r.t.Helper()
+	for _, a := range all {
+		switch code := r.take(a.Get("Message-ID"), a.Text()); code {
+		case nntp.CodeStreamTaken:
+			n++
+			octets += len(a.Text())
+		case nntp.CodeStreamRejected:
+		default:
+			r.t.Fatalf("TAKETHIS: %d", code)
+		}
+	}
+	return n, octets
+}
+
+// free is an address where nobody listens.
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// excess is how many articles were refused for being too many.
+func excess(t *testing.T, g *harness.Gateway) int {
+	t.Helper()
+	var status struct {
+		Figures []struct {
+			Name, Label string
+			Value       float64
+		}
+	}
+	said, _ := g.TryRun("status", "--json") // which fails where something needs the operator
+	if err := json.Unmarshal([]byte(said), &status); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range status.Figures {
+		if strings.HasSuffix(f.Name, "transit_rejected_total") && f.Label == "excess" {
+			return int(f.Value)
+		}
+	}
+	t.Fatal("the figure is not there")
+	return 0
+}
+
+// A gateway that is learnt from what comes along can't fill the disk, keep others
+// from being known that the operator names, or take the memory.
+func TestRogueGateway_takesNoMoreThanItsShare(t *testing.T) {
+	t.Parallel()
+	a := gateway(t, "a.example")
+	victim := gateway(t, harness.Domain, harness.Setting{Key: "most_gateways", Value: "3"}, harness.Setting{Key: "listen", Value: strconv.Quote(free(t))})
+	connect(t, victim, link{domain: "evil.example", to: a}, link{domain: "a.example", to: a, reads: true})
+	time.Sleep(time.Second)
+	memory := resident(t, victim)
+	evil := newRogue(t, "evil.example")
+	r := newReader(t, victim.Address)
+	if n, _ := r.taken(evil.directory(3, nil)); n != 1 {
+		t.Fatal("the rogue is not learnt, and the test shows nothing")
+	}
+
+	var flood []*article.Article
+	at := time.Now().Add(-time.Minute)
+	for range 40 {
+		flood = append(flood, evil.entry(at))
+	}
+	if n, _ := r.taken(flood...); n != 4 {
+		t.Errorf("of a batch of four entries %d are taken", n)
+	}
+	if n, _ := r.taken(flood...); n != 0 {
+		t.Errorf("%d more are taken", n)
+	}
+	var chain []*article.Article
+	for range 45 {
+		chain = append(chain, evil.directory(500, nil))
+	}
+	if n, octets := r.taken(chain...); n == 0 || octets > 5<<20/4 {
+		t.Errorf("%d directories of %d octets are taken", n, octets)
+	}
+	if n, _ := r.taken(newRogue(t, "giant.example").directory(3, func(d *note.Directory) { d.BatchSize = 1 << 40 })); n != 0 {
+		t.Error("a gateway is learnt whose pool fills any disk")
+	}
+	if n, _ := r.taken(newRogue(t, "future.example").directory(3, func(d *note.Directory) { d.Seal[0].Epoch += 100 })); n != 0 {
+		t.Error("a directory of an epoch to come is taken")
+	}
+	var many []*article.Article
+	for i := range 20 {
+		many = append(many, newRogue(t, fmt.Sprintf("r%d.example", i)).directory(3, nil))
+	}
+	if n, _ := r.taken(many...); n > 2 {
+		t.Errorf("%d gateways more are learnt", n)
+	}
+	var notes []*article.Article
+	for _, a := range many[10:] {
+		_, body, _ := strings.Cut(string(a.Text()), "\r\n\r\n")
+		signed := []byte(strings.ReplaceAll(body, "\r\n", "\n"))
+		d, err := note.PeekDirectory(signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := note.NewVerifier(d.Domain, d.Sign[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		cosigned, err := note.Cosign(signed, v, evil.signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes = append(notes, evil.article("restante.keys", pool.MessageID(fmt.Sprintf("<w.%032x@evil.example>", d.Sign[:16])), "witness: a directory, signed once more", cosigned))
+	}
+	if n, _ := r.taken(notes...); n != 0 {
+		t.Errorf("%d testimonies about gateways that nobody knows are taken", n)
+	}
+	if n := excess(t, victim); n < 36+20 {
+		t.Errorf("%d refusals are counted as too many", n)
+	}
+	if gained := resident(t, victim) - memory; gained > 128<<20 {
+		t.Errorf("the process gained %d MiB", gained>>20)
+	}
+	// All places are taken, and there is one for whom the operator names.
+	rewrite(t, victim, "nothing", "[[gateway]]\ndomain = \"a.example\"")
+	if err := syscall.Kill(victim.PID(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	follows(t, victim, a, "a.example", 10)
+}
