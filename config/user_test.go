@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -28,6 +30,46 @@ func TestUserTemplate_saysWhatItIsGiven(t *testing.T) {
 	}
 }
 
+// What stands in [bridge] is another server's than the pool's, with files beside
+// restante.toml.
+func TestLoadUser_readsTheBridge(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "restante.toml")
+	load := func(text string) User {
+		t.Helper()
+		if err := os.WriteFile(path, []byte("[[gateway]]\ndomain = \"gw.example\"\naddress = \"gw.example:563\"\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		u, err := LoadUser(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	if got := load("").Bridge; got != DefaultUser().Bridge {
+		t.Errorf("without a word of it: %+v", got)
+	}
+	got := load(`
+[bridge]
+listen    = "[::1]:1121"
+address   = "news.example:119"
+security  = "starttls"
+authority = "news.pem"
+user      = "alice"
+password  = "/etc/news.pass"
+`).Bridge
+	want := UserBridge{
+		Listen: "[::1]:1121", Address: "news.example:119", Security: "starttls",
+		Authority: filepath.Join(folder, "news.pem"), User: "alice", Password: "/etc/news.pass",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if server := got.Server(); server != (UserServer{"news.example:119", "starttls", want.Authority, "alice", "/etc/news.pass"}) {
+		t.Errorf("%+v", server)
+	}
+}
+
 func TestParseUser_saysWhereAndWhat(t *testing.T) {
 	gateway := "[[gateway]]\ndomain = \"gw.example\"\naddress = \"gw.example:563\"\n"
 	for _, c := range []struct{ why, text, want string }{
@@ -39,6 +81,10 @@ func TestParseUser_saysWhereAndWhat(t *testing.T) {
 		{"only a proxy, and none", gateway + "[proxy]\nonly = true\n", "proxy.only: there is no proxy"},
 		{"open to others", gateway + "[bridge]\nlisten = \":1120\"\n", "whoever can reach it reads your mail"},
 		{"open to others by name", gateway + "[bridge]\nlisten = \"example.org:1120\"\n", "whoever can reach it reads your mail"},
+		{"a bridge without a port", gateway + "[bridge]\nlisten = \"127.0.0.1\"\n", "line 5, column 1: bridge.listen: not an address with a port"},
+		{"a server behind it without one", gateway + "[bridge]\naddress = \"news.example\"\n", "line 5, column 1: bridge.address: not an address"},
+		{"a slip in it", gateway + "[bridge]\nadress = \"news.example:119\"\n", "did you mean bridge.address?"},
+		{"a security that there is not", gateway + "[bridge]\nsecurity = \"ssl\"\n", "bridge.security"},
 		{"a user without a password", gateway + "[submit]\nuser = \"alice\"\n", "submit"},
 	} {
 		_, err := ParseUser([]byte(c.text))

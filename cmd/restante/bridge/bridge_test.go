@@ -79,6 +79,19 @@ func TestBridge_asksNobodyForTokens(t *testing.T) {
 	}
 }
 
+// The bridge does not know when articles came to the server behind (RFC 3977,
+// Section 7.4.1), and does not say that it did.
+func TestBridge_knowsNoArrivals(t *testing.T) {
+	b := &behind{Store: newStore(t, "behind.example")}
+	c := dial(t, start(t, Options{Desk: new(desk), News: serve(t, b)}))
+	if got := c.say("NEWNEWS * 20260101 000000 GMT")[0]; !strings.HasPrefix(got, "503 ") {
+		t.Errorf("NEWNEWS: %s", got)
+	}
+	if got := c.say("CAPABILITIES"); !slices.Contains(got, "READER") || slices.Contains(got, "NEWNEWS") {
+		t.Errorf("CAPABILITIES: %q", got)
+	}
+}
+
 // Without the server behind, the mail is there, and what needs that server says so.
 func TestBridge_worksWithoutTheServer(t *testing.T) {
 	b := &behind{Store: newStore(t, "behind.example")}

@@ -32,7 +32,7 @@ func (o office) publish(ctx context.Context, post *article.Article) (session.Pos
 		return err
 	})
 	if code, ok := errors.AsType[*remote.Refused](err); ok && code.Code != nntp.CodeUnavailable {
-		return session.Posted{}, refusal("The news server behind the bridge does not let you post; [news] in restante.toml says which it is")
+		return session.Posted{}, refusal("The news server behind the bridge does not let you post; [bridge] in restante.toml says which it is")
 	}
 	if r, ok := errors.AsType[*pool.Refusal](err); ok && r.Sentence == awaySentence {
 		return session.Posted{}, refusal("The news server behind the bridge can't be reached: nothing was posted, please post it again later")
