@@ -17,6 +17,7 @@ import (
 	"github.com/restante/restante/crypto/token"
 	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/entry"
 )
 
 // The groups that the office itself fills or empties.
@@ -24,7 +25,7 @@ const (
 	Reply pool.Group = "restante.reply" // a post here goes to the mailbox of the token it answers
 	Inbox pool.Group = "restante.inbox" // what came for the mailbox of this login
 	Sent  pool.Group = "restante.sent"  // receipts of what this login posted
-	Cards pool.Group = "restante.cards" // public contact cards
+	Cards            = entry.Cards      // public contact cards
 )
 
 // ErrBusy is a login or a pickup that would have to wait too long for its turn.

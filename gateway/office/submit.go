@@ -131,6 +131,11 @@ func (o *Office) publish(ctx context.Context, post *article.Article, groups []po
 			return "", err
 		}
 	}
+	if entry.NamesItself(post) && len(moderated) == 0 {
+		if id, err = o.named(ctx, pool.MessageID(post.Get("Message-ID")), id); err != nil {
+			return "", err
+		}
+	}
 	request, err := o.request(ctx, post, from)
 	if err != nil {
 		return "", err
@@ -151,6 +156,34 @@ func (o *Office) publish(ctx context.Context, post *article.Article, groups []po
 		return "", err
 	}
 	return id, d.booking.Deposit(ctx, d.payloads, public.Text())
+}
+
+// named returns the Message-ID of a contact card: the token on it, if that can be
+// answered as far as can be told here, so that a followup reaches its owner; and
+// else fresh, as for one that was here before and has expired: the store takes no
+// article under a Message-ID that it had.
+func (o *Office) named(ctx context.Context, own, fresh pool.MessageID) (pool.MessageID, error) {
+	t, domain, err := token.Parse(string(own))
+	if err != nil {
+		return fresh, nil //nolint:nilerr // no token at all
+	}
+	if _, err := o.open(t); strings.EqualFold(domain, o.Domain) && err != nil {
+		return fresh, nil //nolint:nilerr // one that nobody could answer
+	}
+	if _, err := o.Store.ByID(ctx, own); !errors.Is(err, pool.ErrNotFound) {
+		return "", errors.Join(err, pool.ErrDuplicate)
+	}
+	if s, ok := o.Store.(rememberer); ok {
+		if seen, err := s.Seen(ctx, own); err != nil || seen {
+			return fresh, err
+		}
+	}
+	return own, nil
+}
+
+// A rememberer is a store that knows what it had.
+type rememberer interface {
+	Seen(ctx context.Context, id pool.MessageID) (bool, error)
 }
 
 // carried checks that a public post goes to at least one group that is carried

@@ -15,6 +15,7 @@ import (
 	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/entry"
 )
 
 // A Peer is another server that may feed. It is known by every mark that it
@@ -147,7 +148,8 @@ func (d *Desk) own(g pool.Group) bool {
 // ownID says whether a Message-ID is one that only the gateway itself gives: its
 // domain is ours, in any case. What we gave we have had: nobody needs to bring it
 // back. Were one taken from outside, the entry, manifest or directory that is to
-// have it would be taken for a duplicate when its time comes, and never filed.
+// have it would be taken for a duplicate when its time comes, and never filed. But
+// a contact card may be called by its own token, wherever it was posted.
 func (d *Desk) ownID(id pool.MessageID) bool {
 	domain := strings.TrimSuffix(string(id), ">")
 	domain = domain[strings.LastIndexByte(domain, '@')+1:]
@@ -195,7 +197,7 @@ func (f *Feed) Offer(ctx context.Context, id pool.MessageID) error {
 }
 
 func (f *Feed) offer(ctx context.Context, id pool.MessageID) error {
-	if f.desk.ownID(id) {
+	if f.desk.ownID(id) && !entry.MayNameItself(id) {
 		return refuse(OwnID)
 	}
 	seen, err := f.desk.opts.Store.Seen(ctx, id)

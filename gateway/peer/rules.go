@@ -9,6 +9,7 @@ import (
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/control"
+	"github.com/restante/restante/pool/entry"
 )
 
 // tolerance is how far a date may lie in the future (RFC 5537, Sections 3.6 and
@@ -23,7 +24,7 @@ func (d *Desk) checkHeader(a *article.Article, id pool.MessageID, now time.Time)
 		return err
 	case a.Get("Message-ID") != string(id):
 		return refuse(OtherID)
-	case d.ownID(id):
+	case d.ownID(id) && !entry.NamesItself(a):
 		return refuse(OwnID)
 	case path.Passed(d.opts.Domain):
 		return refuse(Looped)

@@ -9,6 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/restante/restante/crypto/contact"
+	"github.com/restante/restante/crypto/identity"
+	"github.com/restante/restante/crypto/token"
 	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
@@ -153,6 +156,44 @@ func TestMessageID_ofOurOwnDomainIsNeverFed(t *testing.T) {
 	for _, id := range []string{"<m.5@x.gw.example>", "<gw.example@x>"} {
 		b.taken(id, b.a, id, text(id))
 	}
+}
+
+// A contact card may be called by its own token, and so come from elsewhere under our
+// domain; nothing else may that is called by a token.
+func TestMessageID_ofOurOwnDomainIsThatOfACard(t *testing.T) {
+	b := newBench(t)
+	b.carry("restante.cards", pool.PostingAllowed)
+	card := newCard(t, "gw.example")
+	block := strings.ReplaceAll(card.Text(), "\n", "\r\n")
+	b.refused("no card", OwnID, card.Token, text(card.Token, "Newsgroups", "restante.cards"))
+	b.refused("elsewhere", OwnID, card.Token, text(card.Token)+block)
+	b.refused("another's card", OwnID, card.Token, text(card.Token, "Newsgroups", "restante.cards")+strings.ReplaceAll(newCard(t, "gw.example").Text(), "\n", "\r\n"))
+	if err := b.a.Offer(t.Context(), pool.MessageID(card.Token)); err != nil {
+		t.Errorf("offered: %v", err)
+	}
+	b.taken("a card", b.a, card.Token, text(card.Token, "Newsgroups", "restante.cards")+block)
+	if err := b.a.Offer(t.Context(), pool.MessageID(card.Token)); !errors.Is(err, pool.ErrDuplicate) {
+		t.Errorf("offered again: %v", err)
+	}
+}
+
+// newCard makes a card of somebody at a gateway.
+func newCard(t *testing.T, domain string) *contact.Card {
+	t.Helper()
+	key, err := token.NewSealKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := identity.NewSeed()
+	minted, err := token.Mint(key.Public(), domain, 1, seed.Mailbox(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := contact.NewCard("Alice", minted.MessageID(domain), identity.NewE2EPublic(seed.E2EKey(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return card
 }
 
 // RFC 5537, Section 3.7.

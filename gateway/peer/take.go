@@ -9,6 +9,7 @@ import (
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/control"
+	"github.com/restante/restante/pool/entry"
 )
 
 // Take files an article that was announced as id: text is its lines, each ended
@@ -128,7 +129,7 @@ func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte) (b bro
 		return brought{}, err
 	}
 	now := time.Now()
-	if f.back && f.desk.ownID(id) {
+	if f.back && f.desk.ownID(id) && !entry.NamesItself(a) {
 		return f.takeBack(ctx, id, a, now)
 	}
 	if err := f.desk.checkHeader(a, id, now); err != nil {

@@ -1,7 +1,7 @@
 // Package entry gives the gateway's own articles their form: pool entries,
-// manifests and directories (docs/protocol.md, sections 6 to 8). It owns which
-// octets stand in them and how a signature is made and checked; it knows
-// neither who an entry is for nor when it leaves.
+// manifests and directories (docs/protocol.md, sections 6 to 8); and says what a
+// contact card is called. It owns which octets stand in them and how a signature is
+// made and checked; it knows neither who an entry is for nor when it leaves.
 package entry
 
 import (

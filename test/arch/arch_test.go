@@ -72,7 +72,7 @@ var rooms = map[string][]string{
 	"gateway/batch":   {"github.com/rs/zerolog", "pool", "pool/article", "pool/control", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/mirror":  {"pool", "pool/article", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/intake":  {"github.com/rs/zerolog", "pool", "pool/article", "pool/entry", "pool/record", "crypto/..."},
-	"gateway/peer":    {"gateway/mirror", "gateway/nntp", "pool", "pool/article", "pool/control"},
+	"gateway/peer":    {"gateway/mirror", "gateway/nntp", "pool", "pool/article", "pool/control", "pool/entry"},
 	"gateway/keyring": {"pool", "crypto/...", "filippo.io/age"},
 	"gateway/pickup":  {"gateway/nntp", "pool", "crypto/..."},
 

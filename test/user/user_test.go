@@ -184,12 +184,16 @@ func TestConversation_withSomebodyWhoHasANewsreaderAlone(t *testing.T) {
 	alice := newPerson(t, program(t), "Alice", harness.Domain, g, "", "")
 	alice.must("", "sync")
 	var card struct{ Token string }
-	if err := json.Unmarshal([]byte(alice.must("", "card", "--json")), &card); err != nil {
+	if err := json.Unmarshal([]byte(alice.must("", "card", "--post", "--json")), &card); err != nil {
 		t.Fatal(err)
 	}
 	r := g.Dial()
 	r.Login("carol", harness.Passphrase(t))
-	r.Post("Newsgroups: restante.reply\nFrom: c@home.example\nSubject: hello\nReferences: " + card.Token + "\n\nplain walnut\n")
+	shown, _ := r.Await("restante.cards", "BEGIN RESTANTE CARD")
+	if got := shown.Get("Message-ID"); got != card.Token || shown.Get("Followup-To") != "restante.reply" {
+		t.Errorf("the card is called %s, and a followup goes to %s", got, shown.Get("Followup-To"))
+	}
+	r.Post("Newsgroups: restante.reply\nFrom: c@home.example\nSubject: hello\nReferences: " + shown.Get("Message-ID") + "\n\nplain walnut\n")
 	m := alice.await("plain walnut")
 	if m.Sealed != "gateway" || m.Contact != "" {
 		t.Fatalf("%+v", m)
