@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -103,7 +104,15 @@ func (f field) of(stored *pool.Stored) (value string, present bool) {
 	if f.calc {
 		return f.ofOverview(stored.Overview)
 	}
-	raw, present := article.RawField(stored.Head(), f.name)
+	return f.ofHead(stored.Head())
+}
+
+// ofHead is of for a header of which nothing else is known.
+func (f field) ofHead(head []byte) (value string, present bool) {
+	if f.calc {
+		return "", false
+	}
+	raw, present := article.RawField(head, f.name)
 	return article.Flatten(raw), present
 }
 
@@ -214,6 +223,7 @@ func (s *session) headersIn(ctx context.Context, w *nntp.Writer, r pool.Range, a
 		text  string
 		known bool
 	}
+	var head bytes.Buffer
 	for found := make([]value, 0, window); ; found = found[:0] {
 		err := s.reader.Scan(ctx, s.group, r, func(n pool.Number, overview []byte) bool {
 			text, known := a.field.ofOverview(overview)
@@ -227,14 +237,14 @@ func (s *session) headersIn(ctx context.Context, w *nntp.Writer, r pool.Range, a
 		for _, v := range found {
 			present := true
 			if !v.known {
-				stored, err := s.reader.ByNumber(ctx, s.group, v.n)
+				err := s.readHead(ctx, &head, v.n)
 				if errors.Is(err, pool.ErrNotFound) {
 					continue // gone since
 				}
 				if err != nil {
 					return err
 				}
-				v.text, present = a.field.of(stored)
+				v.text, present = a.field.ofHead(head.Bytes())
 			}
 			a.write(w, appendNumber(number[:0], v.n), v.text, present)
 		}
@@ -243,4 +253,15 @@ func (s *session) headersIn(ctx context.Context, w *nntp.Writer, r pool.Range, a
 		}
 		r.From = found[len(found)-1].n + 1
 	}
+}
+
+// readHead reads the header of an article of the selected group.
+func (s *session) readHead(ctx context.Context, into *bytes.Buffer, n pool.Number) error {
+	loan, err := pool.LendByNumber(ctx, s.reader, s.group, n)
+	if err != nil {
+		return err
+	}
+	defer loan.Return()
+	into.Reset()
+	return loan.WritePart(into, pool.HeadPart)
 }

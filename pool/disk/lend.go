@@ -149,7 +149,7 @@ func (l *loan) open(seg *segment, files record.Opener, p place, look func(view))
 	buf := l.store.spare.take(checkStep)
 	defer l.store.spare.give(buf)
 	file, err := seg.open(files, p, *buf, func(first []byte) error {
-		v, err := parseView(first, p.size)
+		v, err := parseArticle(first, p.size)
 		if err == nil {
 			look(v)
 			l.places = bytes.Clone(l.places)
