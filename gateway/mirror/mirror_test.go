@@ -321,25 +321,35 @@ func TestRepairer_findsEverythingThatIsLacking(t *testing.T) {
 }
 
 func TestRepairer_gatewayThatBeganAnew(t *testing.T) {
-	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
-	d := gw.directoryArticle(nil)
-	if _, err := check(t, p, text(d)); err != nil {
-		t.Fatal(err)
-	}
-	file(t, store, d)
-	_, begins := gw.batch(current() - 9)
-	gw.batch(current() - 8) // which does not come here
-	gw.previous = [sha256.Size]byte{}
-	_, again := gw.batch(current() - 5)
-	file(t, store, begins)
-	file(t, store, again)
-	ids, err := NewRepairer(p, store).Lacking(t.Context(), now(), func(pool.MessageID) bool { return true })
-	if err != nil {
-		t.Fatal(err)
-	}
-	for b, want := range map[uint64]bool{current() - 10: false, current() - 8: true} {
-		if slices.Contains(ids, entry.ManifestID(far, b)) != want {
-			t.Errorf("asks for the manifest of batch %d before the current one: %v", current()-b, !want)
+	for _, late := range []bool{false, true} { // the manifest of its first beginning is here only later
+		p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
+		d := gw.directoryArticle(nil)
+		if _, err := check(t, p, text(d)); err != nil {
+			t.Fatal(err)
+		}
+		file(t, store, d)
+		_, begins := gw.batch(current() - 9)
+		gw.batch(current() - 8) // which does not come here
+		gw.previous = [sha256.Size]byte{}
+		_, again := gw.batch(current() - 5)
+		file(t, store, again)
+		r := NewRepairer(p, store)
+		lacking := func() []pool.MessageID {
+			ids, err := r.Lacking(t.Context(), now(), func(pool.MessageID) bool { return true })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ids
+		}
+		if late && slices.Contains(lacking(), entry.ManifestID(far, current()-8)) {
+			t.Error("asks for what was before a gateway began")
+		}
+		file(t, store, begins)
+		ids := lacking()
+		for b, want := range map[uint64]bool{current() - 10: false, current() - 8: true} {
+			if slices.Contains(ids, entry.ManifestID(far, b)) != want {
+				t.Errorf("late %v: asks for the manifest of batch %d before the current one: %v", late, current()-b, !want)
+			}
 		}
 	}
 }

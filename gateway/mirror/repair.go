@@ -68,6 +68,12 @@ func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.
 	}
 	first, last := r.span(d, now)
 	maps.DeleteFunc(p.whole, func(b uint64, _ bool) bool { return b < first })
+	if p.first > first { // it may have come to be known that the gateway began before
+		var err error
+		if p.first, err = r.earliest(ctx, d.Domain, first, p.first); err != nil {
+			return nil, err
+		}
+	}
 	for b := last; b >= max(first, p.first) && len(out) < atATime; b-- { // the newest is the likeliest to be found
 		if p.whole[b] {
 			continue
@@ -134,12 +140,11 @@ func (r *Repairer) span(d *note.Directory, now time.Time) (first, last uint64) {
 type batch struct {
 	held    bool // its manifest is here
 	begins  bool // it is the first that the gateway released
-	entries int  // that the manifest names
 	lacking []pool.MessageID
-	bad     []pool.MessageID // here, and not what the manifest says
 }
 
-// look looks a batch up in the store.
+// look looks a batch up in the store. What is here was checked when it came, and
+// the store has a sum for each article: nothing is read again but for that.
 func (r *Repairer) look(ctx context.Context, domain string, b uint64) (batch, error) {
 	id := entry.ManifestID(domain, b)
 	stored, err := r.store.ByID(ctx, id)
@@ -152,19 +157,15 @@ func (r *Repairer) look(ctx context.Context, domain string, b uint64) (batch, er
 	if err != nil {
 		return batch{lacking: []pool.MessageID{id}}, nil //nolint:nilerr // it was checked when it came: damage
 	}
-	out := batch{held: true, begins: m.Previous == [sha256.Size]byte{}, entries: len(m.Entries)}
+	out := batch{held: true, begins: m.Previous == [sha256.Size]byte{}}
 	for _, e := range m.Entries {
 		id := pool.MessageID("<" + e.Tag + "@" + domain + ">")
-		stored, err := r.store.ByID(ctx, id)
-		switch {
-		case errors.Is(err, pool.ErrNotFound), errors.Is(err, pool.ErrCorrupt):
-			out.lacking = append(out.lacking, id)
-		case err != nil:
+		held, err := holds(ctx, r.store, id)
+		if err != nil {
 			return batch{}, err
-		default:
-			if payload, err := entry.Payload(stored); err != nil || sha256.Sum256(payload) != e.Payload {
-				out.bad = append(out.bad, id)
-			}
+		}
+		if !held {
+			out.lacking = append(out.lacking, id)
 		}
 	}
 	return out, nil

@@ -218,9 +218,13 @@ func (s *Search) Done(ctx context.Context, server string, ids []pool.MessageID, 
 
 // holds says whether an article can be read.
 func holds(ctx context.Context, store pool.Reader, id pool.MessageID) (bool, error) {
-	_, err := store.ByID(ctx, id)
-	if errors.Is(err, pool.ErrNotFound) || errors.Is(err, pool.ErrCorrupt) {
+	loan, err := pool.LendByID(ctx, store, id)
+	switch {
+	case errors.Is(err, pool.ErrNotFound), errors.Is(err, pool.ErrCorrupt):
 		return false, nil
+	case err != nil:
+		return false, err
 	}
-	return err == nil, err
+	loan.Return()
+	return true, nil
 }

@@ -316,7 +316,7 @@ func (w *watcher) entries() (n int) {
 // until waits until something is so.
 func (w *watcher) until(done func() bool) {
 	w.b.Helper()
-	for end := time.Now().Add(8 * time.Minute); !done(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Hour); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.b.Fatal("it takes too long")
 		}
