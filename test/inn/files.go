@@ -111,8 +111,9 @@ func newsfeeds(to []Downstream) string {
 	return out.String()
 }
 
-// innfeedConf says where innfeed finds the others, and that it comes back soon. By
-// default what overflows a queue of five articles waits for a minute.
+// innfeedConf says where innfeed finds the others, that it comes back soon, and that
+// it keeps in memory what it has to send. By default what is beyond ten articles goes
+// to files, and waits there.
 func innfeedConf(to []Downstream) string {
 	var out strings.Builder
 	out.WriteString(`pid-file: FOLDER/run/innfeed.pid
