@@ -91,7 +91,7 @@ func (q *Queue) book(s *sighting, at position, use use) Slot {
 	}
 	p := q.at(at.batch)
 	if p.places[slot.Tag] == nil {
-		p.places[slot.Tag] = &place{notice: use == notice}
+		p.take(slot.Tag, &place{notice: use == notice})
 		p.notices = p.notices || use == notice
 	}
 	p.unready++

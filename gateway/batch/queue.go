@@ -55,6 +55,7 @@ type Queue struct {
 // pending is what is known of a batch before its release.
 type pending struct {
 	places  map[blind.Tag]*place // taken, deposited or not
+	tags    tagSet               // of these
 	notices bool                 // one of them may be a notice's
 	posts   []item               // deposited
 	octets  int                  // of public posts, booked or deposited
@@ -130,7 +131,7 @@ func (q *Queue) recover(items []item) {
 		}
 		p := q.at(it.batch)
 		if it.kind == kindEntry {
-			p.places[it.tag] = &place{}
+			p.take(it.tag, &place{})
 			p.notices = true
 		} else {
 			p.octets += len(it.data)
@@ -160,7 +161,7 @@ func (p *pending) giveBack(s Slot) {
 		own.dropped--
 	}
 	if own.dropped == 0 {
-		delete(p.places, s.Tag)
+		p.free(s.Tag)
 	}
 	p.unready--
 }
@@ -211,7 +212,7 @@ func (q *Queue) next() uint64 {
 func (q *Queue) at(batch uint64) *pending {
 	p := q.batches[batch]
 	if p == nil {
-		p = &pending{places: make(map[blind.Tag]*place)}
+		p = &pending{places: make(map[blind.Tag]*place), tags: newTagSet(1)}
 		q.batches[batch] = p
 	}
 	return p

@@ -110,8 +110,8 @@ func (f *prospect) seekMail(shape *Shape, p *pending, tagger *blind.Tagger, batc
 	before := len(p.places)
 	taken := before
 	for slot := 0; slot < shape.mail() && before < shape.places(slot); slot++ {
-		own := p.places[tagger.Tag(batch, uint16(slot))]
-		if own == nil && taken < shape.places(slot) {
+		own := p.tags.has(tagger.Tag(batch, uint16(slot)))
+		if !own && taken < shape.places(slot) {
 			taken++
 			if len(f.free) < n {
 				f.free = append(f.free, position{batch, slot})
