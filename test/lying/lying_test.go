@@ -85,6 +85,9 @@ func TestSync_namesWhoeverLies(t *testing.T) {
 			}
 		}
 	})
+	t.Run("nobody lies, and she asks for her own alone", w.matching)
+	t.Run("nobody lies, and she watches", w.watching)
+	t.Run("nobody lies, and she has her words alone", w.restored)
 	for _, c := range slices.Concat(gatewayLies(), serverLies()) {
 		t.Run(c.name, func(t *testing.T) { c.run(t, w) })
 	}

@@ -27,8 +27,9 @@ func honest(*reply) {}
 type network struct {
 	address, to string
 
-	mu  sync.Mutex // guards lie, and what it remembers
-	lie lie
+	mu    sync.Mutex // guards what follows, and what lie remembers
+	lie   lie
+	asked []string // every command since tell
 }
 
 func newNetwork(t *testing.T, to string) *network {
@@ -59,7 +60,26 @@ func newNetwork(t *testing.T, to string) *network {
 func (n *network) tell(l lie) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.lie = l
+	n.lie, n.asked = l, nil
+}
+
+// count is how many commands came since tell.
+func (n *network) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.asked)
+}
+
+// byName returns the articles that were asked for by Message-ID.
+func (n *network) byName() (ids []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, command := range n.asked {
+		if id, ok := strings.CutPrefix(command, "ARTICLE "); ok && strings.HasPrefix(id, "<") {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func (n *network) serve(near net.Conn) {
@@ -106,6 +126,7 @@ func (n *network) answer(near net.Conn, far *bufio.Reader, commands <-chan strin
 			}
 		}
 		n.mu.Lock()
+		n.asked = append(n.asked, r.command)
 		n.lie(&r)
 		n.mu.Unlock()
 		if _, err := fmt.Fprintf(near, "%s\r\n%s", r.line, r.block); err != nil || r.silent {

@@ -19,8 +19,12 @@ import (
 // keysGroup is where directories are.
 const keysGroup pool.Group = "restante.keys"
 
-// maxBehind bounds how many directories are asked for to catch up with a gateway.
-const maxBehind = 1000
+// Bounds on what is asked for to catch up with a gateway: so many directories, each
+// at most so many epochs after the one before.
+const (
+	maxBehind = 1000
+	maxOff    = 100
+)
 
 // keys asks a gateway for its directory, and follows it from the one that is held.
 // Where the gateway is away the one that is held is gone on with.
@@ -96,8 +100,18 @@ func (r *run) learn(domain string, pinned *note.Verifier, signed []byte, between
 		return &Trouble{domain, ErrOtherKey, err}
 	}
 	_, err = chain.Extend(signed)
-	if errors.Is(err, note.ErrGap) && between != nil {
+	switch {
+	case between == nil:
+	case errors.Is(err, note.ErrGap):
 		err = r.catchUp(chain, &book, signed, between)
+	case errors.Is(err, note.ErrSignature):
+		// The key may have been replaced while the user was away: then the directories
+		// in between say so, signed by both.
+		if r.catchUp(chain, &book, signed, between) == nil {
+			err = nil
+		} else if chain, err = restart(book); err == nil {
+			err = note.ErrSignature
+		}
 	}
 	switch {
 	case errors.Is(err, note.ErrOlder):
@@ -146,13 +160,13 @@ func (r *run) catchUp(chain *note.Chain, book *mailbox.Book, newest []byte, betw
 	if err != nil {
 		return err
 	}
-	if last.Serial-chain.Directory().Serial > maxBehind {
+	if held := chain.Directory().Serial; last.Serial <= held || last.Serial-held > maxBehind {
 		return note.ErrGap
 	}
 	for chain.Directory().Serial+1 < last.Serial {
 		d := chain.Directory()
 		var signed []byte
-		for epoch := d.Epoch(); epoch <= last.Epoch() && signed == nil; epoch++ {
+		for epoch := d.Epoch(); epoch <= min(last.Epoch(), d.Epoch()+maxOff) && signed == nil; epoch++ {
 			if signed, err = between(entry.DirectoryID(d.Domain, epoch, d.Serial+1)); err != nil {
 				return err
 			}

@@ -1,0 +1,147 @@
+package collect
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/restante/restante/cmd/restante/mailbox"
+	"github.com/restante/restante/crypto/identity"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/entry"
+)
+
+// A printer makes a gateway's directories, one after the other.
+type printer struct {
+	t      *testing.T
+	signer *note.Signer
+	last   *note.Directory
+	signed map[pool.MessageID][]byte
+	asked  int
+}
+
+func newPrinter(t *testing.T) *printer {
+	t.Helper()
+	signer, err := note.NewSigner(domain, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &printer{t: t, signer: signer, signed: make(map[pool.MessageID][]byte)}
+}
+
+// next is the directory of an epoch, signed by a new key where there is one.
+func (p *printer) next(epoch uint64, replaced *note.Signer) []byte {
+	p.t.Helper()
+	signers := []*note.Signer{p.signer}
+	if replaced != nil {
+		signers = append(signers, replaced)
+		p.signer = replaced
+	}
+	d := &note.Directory{
+		Domain: domain, EpochLength: time.Hour, BatchInterval: time.Minute, BatchSize: 1, SlotsPerBatch: 1, PoolRetention: 4, TokenLife: 12,
+		Sign: [32]byte(p.signer.Verifier().Public()), Seal: []note.EpochKey{{Epoch: epoch}, {Epoch: epoch + 1}},
+	}
+	if p.last != nil {
+		d.Serial, d.Previous = p.last.Serial+1, note.Hash(p.last.Text())
+	}
+	signed, err := note.Sign(d.Text(), signers...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.last = d
+	p.signed[entry.DirectoryID(domain, d.Epoch(), d.Serial)] = signed
+	return signed
+}
+
+func (p *printer) between(id pool.MessageID) ([]byte, error) {
+	p.asked++
+	return p.signed[id], nil
+}
+
+func newRun(t *testing.T) *run {
+	t.Helper()
+	mail, err := mailbox.Open(t.TempDir(), identity.NewSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mail.Close() })
+	return &run{Options: Options{Mail: mail, Now: time.Now, Late: time.Minute}, chains: make(map[string]*note.Chain)}
+}
+
+// Who was away follows a gateway through the directories that she missed, over
+// epochs and a replaced key.
+func TestLearn_catchesUp(t *testing.T) {
+	r, p := newRun(t), newPrinter(t)
+	if err := r.learn(domain, nil, p.next(10, nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	replaced, err := note.NewSigner(domain, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.next(10, nil)
+	p.next(12, replaced)
+	p.next(15, nil)
+	if err := r.learn(domain, nil, p.next(16, nil), p.between); err != nil {
+		t.Fatal(err)
+	}
+	book, _ := r.Mail.Book(domain)
+	if got := r.chains[domain].Directory(); got.Serial != 4 || got.Epoch() != 16 || len(book.Keys) != 2 || len(book.Sums) != 5 {
+		t.Errorf("serial %d, %d keys, %d sums", got.Serial, len(book.Keys), len(book.Sums))
+	}
+}
+
+func TestLearn_namesAGap(t *testing.T) {
+	r, p := newRun(t), newPrinter(t)
+	if err := r.learn(domain, nil, p.next(10, nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	lost := p.next(10, nil)
+	newest := p.next(11, nil)
+	for id, signed := range p.signed {
+		if string(signed) == string(lost) {
+			delete(p.signed, id)
+		}
+	}
+	if err := r.learn(domain, nil, newest, p.between); !errors.Is(err, ErrGone) || p.asked == 0 {
+		t.Errorf("%v, asked %d times", err, p.asked)
+	}
+	pinned := p.signer.Verifier() // as its message says
+	if err := r.learn(domain, pinned, newest, p.between); err != nil {
+		t.Errorf("with the key that was given: %v", err)
+	}
+}
+
+// A gateway whose directory is of a passed epoch, or older than one that it showed
+// before, keeps newer keys back.
+func TestRecent_namesAnOldDirectory(t *testing.T) {
+	r, p := newRun(t), newPrinter(t)
+	g := &Gateway{Domain: domain}
+	one := p.next(10, nil)
+	if err := r.learn(domain, nil, one, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		why string
+		now time.Time
+		old bool
+	}{
+		{"in its epoch", time.Unix(10*3600+5, 0), false},
+		{"the next one began just now", time.Unix(11*3600+30, 0), false},
+		{"the next one began a while ago", time.Unix(11*3600+61, 0), true},
+		{"a clock that is behind", time.Unix(9*3600, 0), false},
+	} {
+		r.Now = func() time.Time { return c.now }
+		if err := r.recent(g, one); errors.Is(err, ErrOld) != c.old {
+			t.Errorf("%s: %v", c.why, err)
+		}
+	}
+	r.Now = func() time.Time { return time.Unix(10*3600+5, 0) }
+	if err := r.learn(domain, nil, p.next(10, nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.recent(g, one); !errors.Is(err, ErrOld) {
+		t.Errorf("the one before: %v", err)
+	}
+}
