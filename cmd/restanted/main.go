@@ -29,7 +29,7 @@ func main() {
 // run is the whole program. It returns nil when it did what args asked for, a
 // clean stop by ctx included.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	root := program() //nolint:contextcheck // cobra's command carries it
+	root := program()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

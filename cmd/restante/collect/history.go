@@ -49,10 +49,10 @@ func (h *history) add(m *note.Manifest, sum [32]byte) {
 	h.Stretches = slices.Replace(h.Stretches, from, to, one)
 }
 
-// forget leaves out what no server need keep: all before a batch, but for the
-// newest manifest, by which the next is known.
+// forget leaves out stretches before the oldest batch that a server need keep, and
+// before nothing that is younger and lacking.
 func (h *history) forget(oldest uint64) {
-	for len(h.Stretches) > 1 && h.Stretches[0].Last < oldest {
+	for len(h.Stretches) > 1 && h.Stretches[1].First <= oldest {
 		h.Stretches, h.changed = h.Stretches[1:], true
 	}
 }

@@ -121,17 +121,24 @@ func TestHistory_holesAreWhatWasNotShown(t *testing.T) {
 		order := slices.Clone(shown)
 		r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		h := newHistory(kept)
+		oldest := uint64(0)
 		for _, i := range order {
+			if r.IntN(8) == 0 { // time passes
+				oldest = max(oldest, uint64(90+r.IntN(40)))
+				h.forget(oldest)
+			}
 			if r.IntN(8) == 0 { // another run
 				h = newHistory(h.History)
 			}
 			h.add(all[i].manifest, all[i].sum)
 		}
-		want := uint64(0)
-		if len(shown) > 0 {
-			want = uint64(shown[len(shown)-1]-shown[0]+1) - uint64(len(shown))
+		want := uint64(0) // what lies between two that were shown, and is not too old
+		for i, n := range numbers {
+			if len(shown) > 0 && i > shown[0] && i < shown[len(shown)-1] && n >= oldest && !slices.Contains(shown, i) {
+				want++
+			}
 		}
-		if got := h.holes(0, always); got != want || h.forked {
+		if got := h.holes(oldest, always); got != want || h.forked {
 			t.Fatal(fmt.Sprintf("%d lacking, want %d, forked %v", got, want, h.forked))
 		}
 	})

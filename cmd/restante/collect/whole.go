@@ -150,7 +150,9 @@ func (w *watch) entries(next pool.Number, end bool) []mailbox.Event {
 		}
 		return events
 	}
-	for _, h := range w.history {
+	for domain, h := range w.history {
+		c := w.match[domain].calendar
+		h.forget(c.FirstBatch(c.OldestRetained(c.Epoch(w.Now()))))
 		if h.changed {
 			events = append(events, mailbox.Event{History: &h.History})
 		}
@@ -223,7 +225,7 @@ func (w *watch) conclude(ctx context.Context) {
 			w.report.Begins = append(w.report.Begins, Moment{w.server, domain, c.Start(first)})
 		}
 		if next := max(h.newest()+1, oldest); due(next) {
-			w.behind(ctx, domain, next, due)
+			w.behind(ctx, domain, next)
 		}
 		if found.Wrong() {
 			w.findings = append(w.findings, found)
@@ -233,7 +235,7 @@ func (w *watch) conclude(ctx context.Context) {
 
 // behind asks a gateway whether it has released anything from a batch on that is due
 // and not on the server: it may have been off.
-func (w *watch) behind(ctx context.Context, domain string, next uint64, due func(batch uint64) bool) {
+func (w *watch) behind(ctx context.Context, domain string, next uint64) {
 	since := w.match[domain].calendar.Start(next)
 	for i := range w.Gateways {
 		g := &w.Gateways[i]

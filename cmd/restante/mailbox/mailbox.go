@@ -88,8 +88,11 @@ func open(files record.FS, path string, seed *identity.Seed, from int64) (*Mailb
 	if err := m.load(files, path); err != nil {
 		return nil, err
 	}
-	if !m.wasteful(from) || m.compact(files, path) != nil { // a full disk keeps nobody from her mail
+	if !m.wasteful(from) {
 		return m, nil
+	}
+	if err := m.compact(files, path); err != nil {
+		return m, nil //nolint:nilerr // the old file is whole, and a full disk keeps nobody from her mail
 	}
 	if err := m.log.Close(); err != nil {
 		return nil, fmt.Errorf("close the mail: %w", err)
