@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // writes keeps each write apart.
@@ -103,5 +104,76 @@ func TestWriter_firstErrorStays(t *testing.T) {
 	}
 	if !errors.Is(w.Err(), io.ErrClosedPipe) || !errors.Is(w.Flush(), io.ErrClosedPipe) {
 		t.Errorf("err = %v, want the destination's", w.Err())
+	}
+}
+
+// A taker is a destination that takes from a reader by itself.
+type taker struct {
+	bytes.Buffer
+	before int // octets that came before
+}
+
+func (t *taker) ReadFrom(r io.Reader) (int64, error) {
+	t.before = t.Len()
+	return t.Buffer.ReadFrom(r)
+}
+
+// What is read in comes in its place, through the buffer or past it.
+func TestWriter_readFrom(t *testing.T) {
+	for _, size := range []int{0, 1, bufferSize - 20, bufferSize, bufferSize + 1, 5 * bufferSize} {
+		octets := strings.Repeat("0123456789", size/10+1)[:size]
+		want := "222 1 <a@b>\r\n" + octets + ".\r\n"
+		through := func(dst io.Writer) {
+			w := NewWriter(dst, new(Buffers))
+			w.Reply(Reply{CodeBody, "1 <a@b>"})
+			n, err := w.ReadFrom(iotest.HalfReader(strings.NewReader(octets)))
+			w.End()
+			if err := errors.Join(err, w.Flush()); err != nil || n != int64(size) {
+				t.Errorf("%d octets: %d, %v", size, n, err)
+			}
+		}
+		var plain writes
+		through(&plain)
+		if strings.Join(plain, "") != want {
+			t.Errorf("%d octets come otherwise through the buffer", size)
+		}
+		var past taker
+		through(&past)
+		if past.String() != want || past.before != len("222 1 <a@b>\r\n") {
+			t.Errorf("%d octets come otherwise past the buffer", size)
+		}
+	}
+}
+
+// What fails to be read is no failure of the destination.
+func TestWriter_readFromFails(t *testing.T) {
+	w := NewWriter(new(writes), new(Buffers))
+	if _, err := w.ReadFrom(iotest.ErrReader(io.ErrNoProgress)); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("err = %v, want the reader's", err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Errorf("Flush: %v", err)
+	}
+	w = NewWriter(failing{}, new(Buffers))
+	if _, err := w.ReadFrom(strings.NewReader(strings.Repeat("x", 2*bufferSize))); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("err = %v, want the destination's", err)
+	}
+}
+
+// What is larger than the buffer leaves in one write, behind what was gathered.
+func TestWriter_largeIsNotCopied(t *testing.T) {
+	var out writes
+	w := NewWriter(&out, new(Buffers))
+	w.Wire([]byte("a"))
+	if n, err := w.Write(bytes.Repeat([]byte("b"), 4*bufferSize)); n != 4*bufferSize || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	w.End()
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := "a" + strings.Repeat("b", 4*bufferSize) + ".\r\n"
+	if strings.Join(out, "") != want || len(out) != 3 {
+		t.Errorf("%d writes, want one buffer full, the rest and the end", len(out))
 	}
 }
