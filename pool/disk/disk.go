@@ -85,6 +85,8 @@ type Store struct {
 	recent  recent
 	spare   spare
 
+	lentFiles atomic.Int32 // articles that are lent as files
+
 	stretches stretches
 	making    sync.Pool                // of stretches
 	batcher   *record.Batcher[*filing] // its turn is held by whatever writes

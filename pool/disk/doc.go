@@ -71,7 +71,7 @@
 // A record has one check sum, over all of it, so that all of it is read for
 // whatever part is wanted: two sums would cost every small article more than
 // they save for the head of a large one. Articles are lent in memory that is used
-// again, and large ones as a file of their own, which expiry does not wait for:
+// again, and large ones, 64 at a time, as a file of their own, which expiry does not wait for:
 // what is deleted under its name can still be read by whoever has it open.
 //
 // Overview lines are kept in memory as they are sent, in stretches of 256 numbers

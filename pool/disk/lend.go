@@ -3,6 +3,7 @@ package disk
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math/bits"
 	"sync"
@@ -19,6 +20,11 @@ import (
 // loopback interface it took 1.3 to 1.7 times that of a read into memory and a
 // write from there, at any size from 64 KiB to 16 MiB.
 const large = 128<<10 - record.Overhead
+
+// mostFiles is how many articles are lent as files at a time. Whoever reads slowly
+// over many connections must not use up the file descriptors that others need;
+// what is beyond is lent in memory.
+const mostFiles = 64
 
 // checkStep is how much of a large record is in memory at once while it is
 // checked.
@@ -126,8 +132,8 @@ func (s *Store) loanOf(seg *segment, p place, right func(view) error) (*loan, er
 		l.take(v)
 		wrong = right(v)
 	}
-	// Where that fails, be it that there is no file descriptor left or that the
-	// list of groups is longer than what is looked at, the other way tells why.
+	// Where that fails, be it that there are too many files or that the list of
+	// groups is longer than what is looked at, the other way tells why.
 	if p.size > large && l.open(seg, s.files, p, look) == nil {
 		return l, wrong
 	}
@@ -144,8 +150,14 @@ func (s *Store) loanOf(seg *segment, p place, right func(view) error) (*loan, er
 	return l, wrong
 }
 
+var errManyFiles = errors.New("too many articles are lent as files")
+
 // open checks a large record and opens its file for the loan.
 func (l *loan) open(seg *segment, files record.Opener, p place, look func(view)) error {
+	if l.store.lentFiles.Add(1) > mostFiles {
+		l.store.lentFiles.Add(-1)
+		return errManyFiles
+	}
 	buf := l.store.spare.take(checkStep)
 	defer l.store.spare.give(buf)
 	file, err := seg.open(files, p, *buf, func(first []byte) error {
@@ -156,9 +168,13 @@ func (l *loan) open(seg *segment, files record.Opener, p place, look func(view))
 		}
 		return err
 	})
+	if err != nil {
+		l.store.lentFiles.Add(-1)
+		return err
+	}
 	l.file, l.wire = file, nil // buf goes
 	l.start = p.end() - int64(l.size)
-	return err
+	return nil
 }
 
 func (l *loan) take(v view) {
@@ -209,6 +225,7 @@ func (l *loan) Return() {
 	}
 	if l.file != nil {
 		_ = l.file.Close() // it was read only
+		l.store.lentFiles.Add(-1)
 	}
 	*l = loan{}
 }

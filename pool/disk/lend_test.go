@@ -196,20 +196,33 @@ func (f openedFile) Close() error {
 	return f.File.Close()
 }
 
-func TestLend_filesAreClosed(t *testing.T) {
+// Each large article is lent as a file of its own, which is closed, and only so
+// many are.
+func TestLend_files(t *testing.T) {
 	files := new(opened)
 	s, _ := lending(t, files)
 	before := files.files.Load()
-	loan, err := s.LendByNumber(t.Context(), "a", 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if files.files.Load() != before+1 {
-		t.Error("the large article is not lent as a file")
-	}
-	loan.Return()
-	if n := files.files.Load(); n != before {
-		t.Errorf("%d files are open, want %d", n, before)
+	for range 2 {
+		var loans []pool.Loan
+		for i := range int64(mostFiles + 2) {
+			loan, err := s.LendByNumber(t.Context(), "a", 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			loans = append(loans, loan)
+			if got, want := files.files.Load()-before, min(i+1, mostFiles); got != want {
+				t.Errorf("%d loans are in %d files, want %d", i+1, got, want)
+			}
+		}
+		for _, loan := range loans {
+			if err := loan.WritePart(io.Discard, pool.Whole); err != nil {
+				t.Error(err)
+			}
+			loan.Return()
+		}
+		if n := files.files.Load(); n != before {
+			t.Errorf("%d files are open, want %d", n, before)
+		}
 	}
 }
 
