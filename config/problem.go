@@ -1,9 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -35,6 +38,23 @@ func (p Problems) Error() string {
 		lines[i] = problem.String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Locate says where in the file at path the keys of problems stand that were found
+// by whoever uses the configuration.
+func Locate(path string, problems Problems) Problems {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return problems // it was there a moment ago; without places they are right as well
+	}
+	where := positions(text)
+	out := slices.Clone(problems)
+	for i := range out {
+		at := where[out[i].Key]
+		out[i].Line, out[i].Column = at.Line, at.Column
+	}
+	slices.SortStableFunc(out, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	return out
 }
 
 // decodeProblems turns what the TOML library found wrong into problems.

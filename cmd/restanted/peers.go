@@ -30,122 +30,142 @@ type others struct {
 }
 
 // othersOf makes of checked tables who may feed, who is fed and who is read from.
-// What does not parse was refused by the check; it stands for nothing here.
+// What can't be used, such as a file that is not there, comes back as
+// [config.Problems].
 func othersOf(c config.Config) (o others, err error) {
-	for _, p := range c.Peers {
+	var wrong unusable
+	for i, p := range c.Peers {
+		key := fmt.Sprintf("peer.%d", i)
 		one := peer.Peer{Name: p.Name, Path: p.Path, User: p.User}
-		one.Groups, _ = nntp.ParseWildmat(p.Groups)
+		one.Groups, err = nntp.ParseWildmat(p.Groups)
+		wrong.note(key+".groups", err)
 		for _, a := range p.Addresses {
-			if prefix, err := config.ParsePrefix(a); err == nil {
-				one.Addresses = append(one.Addresses, prefix)
-			}
+			prefix, err := config.ParsePrefix(a)
+			wrong.note(key+".addresses", err)
+			one.Addresses = append(one.Addresses, prefix)
 		}
-		if digest, err := config.ParseFingerprint(p.Certificate); err == nil {
+		if p.Certificate != "" {
+			digest, err := config.ParseFingerprint(p.Certificate)
+			wrong.note(key+".certificate", err)
 			one.Certificate = &digest
 		}
-		if one.Password, err = password(p.Password); err != nil {
-			return others{}, err
-		}
+		one.Password, err = password(p.Password)
+		wrong.note(key+".password", err)
 		o.feeders = append(o.feeders, one)
 		if p.Feed != nil {
-			to, err := feeding(p)
-			if err != nil {
-				return others{}, err
-			}
+			to, problems := feeding(p)
+			wrong.within(key+".feed", problems)
 			o.fed = append(o.fed, to)
 		}
 		if p.Read != nil {
-			from, err := reading(p, one)
-			if err != nil {
-				return others{}, err
-			}
+			from, problems := reading(p, one)
+			wrong.within(key+".read", problems)
 			o.readings = append(o.readings, from)
 		}
 	}
-	o.known, err = known(c.Gateways)
-	return o, err
+	for i, g := range c.Gateways {
+		k, err := known(g)
+		wrong.note(fmt.Sprintf("gateway.%d.key", i), err)
+		o.known = append(o.known, k)
+	}
+	return o, wrong.err()
+}
+
+// unusable gathers what can't be used, by key.
+type unusable config.Problems
+
+func (u *unusable) note(key string, err error) {
+	if err != nil {
+		*u = append(*u, config.Problem{Key: key, Message: err.Error()})
+	}
+}
+
+// within notes what can't be used in a table.
+func (u *unusable) within(table string, problems unusable) {
+	for _, p := range problems {
+		*u = append(*u, config.Problem{Key: table + "." + p.Key, Message: p.Message})
+	}
+}
+
+func (u unusable) err() error {
+	if len(u) == 0 {
+		return nil
+	}
+	return config.Problems(u)
 }
 
 // feeding is how one peer is fed.
-func feeding(p config.Peer) (feed.Peer, error) {
+func feeding(p config.Peer) (feed.Peer, unusable) {
 	f := p.Feed
-	server, version, err := server(f.Address, f.Security, f.Authority, f.User, f.Password)
-	if err != nil {
-		return feed.Peer{}, err
-	}
+	server, version, wrong := server(f.Address, f.Security, f.Authority, f.User, f.Password)
 	out := feed.Peer{
 		Name: p.Name, Path: p.Path, Server: server,
 		MaxSize: f.Size, Exclude: f.Exclude, Connections: f.Connections, Window: f.Window, TakeThis: f.TakeThis,
 		Delay: time.Duration(f.Delay), Backlog: time.Duration(f.Backlog), Backfill: f.Backfill,
 	}
-	if out.Groups, err = feed.ParseSubscription(f.Groups); err != nil {
-		return feed.Peer{}, err
-	}
+	var err error
+	out.Groups, err = feed.ParseSubscription(f.Groups)
+	wrong.note("groups", err)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %+v %s", p.Name, p.Path, *f, version))
 	out.Version = hex.EncodeToString(sum[:])
-	return out, nil
+	return out, wrong
 }
 
 // reading is how one peer is read from.
-func reading(p config.Peer, from peer.Peer) (gateway.Reading, error) {
+func reading(p config.Peer, from peer.Peer) (gateway.Reading, unusable) {
 	r := p.Read
-	server, version, err := server(r.Address, r.Security, r.Authority, r.User, r.Password)
-	if err != nil {
-		return gateway.Reading{}, err
-	}
+	server, version, wrong := server(r.Address, r.Security, r.Authority, r.User, r.Password)
 	out := gateway.Reading{
 		Peer: from, Server: server, Every: time.Duration(r.Every), Since: time.Duration(r.Since), NewNews: r.NewNews,
 	}
 	if r.Pull != "" {
-		if out.Pull, err = nntp.ParseWildmat(r.Pull); err != nil {
-			return gateway.Reading{}, err
-		}
+		var err error
+		out.Pull, err = nntp.ParseWildmat(r.Pull)
+		wrong.note("pull", err)
 		out.Pulls = true
 	}
 	p.Feed, p.Read = nil, nil
 	sum := sha256.Sum256(fmt.Appendf(nil, "%+v %+v %s", p, *r, version))
 	out.Version = hex.EncodeToString(sum[:])
-	return out, nil
+	return out, wrong
 }
 
 // server is another server as the configuration describes it. The version
 // changes whenever what the files say does.
-func server(address, security, authority, user, passwordFile string) (s remote.Server, version string, err error) {
+func server(address, security, authority, user, passwordFile string) (s remote.Server, version string, wrong unusable) {
 	s = remote.Server{Address: address, User: user}
 	s.Security = map[string]remote.Security{"tls": remote.Implicit, "starttls": remote.StartTLS}[security]
-	if s.Password, err = password(passwordFile); err != nil {
-		return s, "", err
-	}
+	var err error
+	s.Password, err = password(passwordFile)
+	wrong.note("password", err)
 	var roots []byte
 	if authority != "" {
-		if roots, err = os.ReadFile(authority); err != nil {
-			return s, "", fmt.Errorf("a peer's authorities: %w", err)
-		}
 		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(roots) {
-			return s, "", fmt.Errorf("%s: holds no certificate in PEM form", authority)
+		if roots, err = os.ReadFile(authority); err == nil && !pool.AppendCertsFromPEM(roots) {
+			err = fmt.Errorf("%s: %w", authority, errNoAuthority)
 		}
+		wrong.note("authority", err)
 		s.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %s", s.Password, roots))
-	return s, hex.EncodeToString(sum[:]), nil
+	return s, hex.EncodeToString(sum[:]), wrong
 }
 
-// known is what the operator has decided about other gateways.
-func known(all []config.Gateway) ([]mirror.Known, error) {
-	var out []mirror.Known
-	for _, g := range all {
-		k := mirror.Known{Domain: g.Domain, Refuse: g.Refuse, Pardon: uint64(g.Pardon)}
-		if g.Key != "" {
-			var err error
-			if k.Key, err = note.ParseVerifier(g.Key); err != nil {
-				return nil, fmt.Errorf("gateway %s: the key is damaged: copy the line that restanted keys list prints there", g.Domain)
-			}
+// known is what the operator has decided about another gateway.
+func known(g config.Gateway) (k mirror.Known, err error) {
+	k = mirror.Known{Domain: g.Domain, Refuse: g.Refuse, Pardon: uint64(g.Pardon)}
+	if g.Key != "" {
+		if k.Key, err = note.ParseVerifier(g.Key); err != nil {
+			err = errNoKey
 		}
-		out = append(out, k)
 	}
-	return out, nil
+	return k, err
 }
+
+var (
+	errNoAuthority = errors.New("the file holds no certificate in PEM form")
+	errNoKey       = errors.New("the key is damaged: copy the line that restanted keys list prints there")
+)
 
 var errNoPassword = errors.New("the first line is empty: write the password there")
 
@@ -156,7 +176,7 @@ func password(name string) (string, error) {
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return "", fmt.Errorf("a peer's password: %w", err)
+		return "", err
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
 	line = strings.TrimSuffix(line, "\r")

@@ -93,8 +93,8 @@ A running gateway does the same by itself for a peer with a [peer.read] table.`,
 			return err
 		}
 		everything, _ := nntp.ParseWildmat("*")
-		r, err := reading(p, peer.Peer{Name: p.Name, Path: p.Path, Groups: everything})
-		if err != nil {
+		r, wrong := reading(p, peer.Peer{Name: p.Name, Path: p.Path, Groups: everything})
+		if err := wrong.err(); err != nil {
 			return err
 		}
 		r.Pull, r.Since = wildmat, *since

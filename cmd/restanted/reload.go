@@ -57,7 +57,7 @@ func (r *reloader) reload(ctx context.Context, g *gateway.Gateway) {
 	if conf.TLS.On() != r.conf.TLS.On() {
 		r.log.Warn().Str("key", "tls").Msg("turning TLS on or off needs a restart")
 	}
-	s, err := settings(conf, r.log)
+	s, err := settingsFrom(r.path, conf, r.log)
 	if err != nil {
 		r.log.Error().Err(err).Msg("configuration not reloaded, everything stays as it was")
 		return

@@ -43,7 +43,7 @@ of JSON an event, and never a name, an address or a Message-ID.`,
 		if err != nil {
 			return err
 		}
-		s, err := settings(conf, log)
+		s, err := settingsFrom(*path, conf, log)
 		if err != nil {
 			return err
 		}

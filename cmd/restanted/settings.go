@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -91,6 +93,17 @@ func settings(c config.Config, log zerolog.Logger) (gateway.Settings, error) {
 		Version: version(),
 		Logger:  log,
 	}, nil
+}
+
+// settingsFrom is settings of the configuration that was read from path, and says
+// where in it stands what can't be used. What serve refuses, check refuses by it.
+func settingsFrom(path string, c config.Config, log zerolog.Logger) (gateway.Settings, error) {
+	s, err := settings(c, log)
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		return s, fmt.Errorf("%s:\n%w", path, config.Locate(path, problems))
+	}
+	return s, err
 }
 
 // mayLogin says over which connections without TLS a passphrase may come. What

@@ -94,6 +94,9 @@ func checkCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if _, err := settingsFrom(*path, conf, zerolog.Nop()); err != nil {
+			return err
+		}
 		if err := keyring.Check(gateway.KeyDir(conf.Data)); errors.Is(err, keyring.ErrNoKeys) {
 			return fmt.Errorf("%s is right, but there are no keys in %s: run restanted init, or bring the keys back", *path, gateway.KeyDir(conf.Data))
 		} else if err != nil {

@@ -135,8 +135,8 @@ func (v *verifying) servers() ([]verified, error) {
 			return nil, fmt.Errorf("--peer %s: there is no [[peer]] of that name with a [peer.read] table", name)
 		}
 		r := v.conf.Peers[at].Read
-		s, _, err := server(r.Address, r.Security, r.Authority, r.User, r.Password)
-		if err != nil {
+		s, _, wrong := server(r.Address, r.Security, r.Authority, r.User, r.Password)
+		if err := wrong.err(); err != nil {
 			return nil, err
 		}
 		out = append(out, verified{name, &pull.Puller{Server: s, Most: v.conf.Limits.ArticleSize}})

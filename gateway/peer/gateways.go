@@ -13,18 +13,20 @@ import (
 )
 
 // gateways checks an article of another gateway, and that no other article takes
-// the name of one. It returns its passage.
-func (d *Desk) gateways(ctx context.Context, a *article.Article, id pool.MessageID, named []pool.Group, now time.Time) (mirror.Passage, error) {
+// the name of one. It returns its passage. What is repeated must use up nothing of
+// what is taken of its gateway: so one that was not asked for is looked for first.
+func (d *Desk) gateways(ctx context.Context, a *article.Article, id pool.MessageID, named []pool.Group, asked bool, now time.Time) (mirror.Passage, error) {
 	p := d.opts.Gateways
 	switch {
 	case p == nil:
 		return mirror.Passage{}, nil
 	case slices.ContainsFunc(named, p.Covers):
-		// Before it is counted: what is repeated must use up nothing.
-		if seen, err := d.opts.Store.Seen(ctx, id); err != nil {
-			return mirror.Passage{}, err
-		} else if seen {
-			return mirror.Passage{}, pool.ErrDuplicate
+		if !asked {
+			if seen, err := d.opts.Store.Seen(ctx, id); err != nil {
+				return mirror.Passage{}, err
+			} else if seen {
+				return mirror.Passage{}, pool.ErrDuplicate
+			}
 		}
 		passage, err := p.Check(a, named, now)
 		return passage, reasonFor(err)

@@ -125,12 +125,16 @@ func within(prefixes []netip.Prefix, address net.Addr) bool {
 
 // Of returns a feed of what was fetched from a peer, which the caller names. It
 // must be closed.
-func (d *Desk) Of(p Peer) *Feed { return d.feed(&p) }
+func (d *Desk) Of(p Peer) *Feed {
+	f := d.feed(&p)
+	f.fetched = true
+	return f
+}
 
 // Back is Of for what was asked for by name: articles of our own that our disk has
 // lost come back by it.
 func (d *Desk) Back(p Peer) *Feed {
-	f := d.feed(&p)
+	f := d.Of(p)
 	f.back = true
 	return f
 }
@@ -162,7 +166,9 @@ type Feed struct {
 	desk   *Desk
 	peer   *Peer
 	ledger *ledger
-	back   bool // our own articles may come back by it
+
+	fetched bool // what comes by it was lacking when it was asked for
+	back    bool // our own articles may come back by it
 
 	mu    sync.Mutex // guards asked
 	asked map[pool.MessageID]bool
@@ -220,16 +226,17 @@ func (f *Feed) Claim(id pool.MessageID) bool { return f.desk.flight.expect(id, f
 func (f *Feed) Release(id pool.MessageID) { f.desk.flight.abandon(id, f, false, time.Now()) }
 
 // came notes that an article comes, which was asked for or, for the ledger, is
-// offered just now.
-func (f *Feed) came(id pool.MessageID) {
+// offered just now. It says which.
+func (f *Feed) came(id pool.MessageID) (asked bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.asked[id] {
 		delete(f.asked, id)
 		f.ledger.asked.Add(^uint64(0)) // one less
-		return
+		return true
 	}
 	f.ledger.offered.Add(1)
+	return f.fetched
 }
 
 // Close ends the feed: what it offered and did not send may come from others.

@@ -35,7 +35,7 @@ func BenchmarkFeed_bring(b *testing.B) {
 	}, "\r\n"))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := feed.bring(b.Context(), "<1@bench.example>", text); err != nil {
+		if _, err := feed.bring(b.Context(), "<1@bench.example>", text, true); err != nil {
 			b.Fatal(err)
 		}
 	}

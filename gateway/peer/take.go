@@ -21,8 +21,8 @@ import (
 func (f *Feed) Take(ctx context.Context, id pool.MessageID, text []byte) (wait func() error) {
 	d := f.desk
 	d.flight.begin(id, f)
-	f.came(id)
-	b, err := f.bring(ctx, id, text)
+	asked := f.came(id)
+	b, err := f.bring(ctx, id, text, asked)
 	finish := func(err error) error {
 		d.flight.end(id, f, err == nil || errors.Is(err, pool.ErrDuplicate), time.Now())
 		b.passage.Done(err == nil)
@@ -122,8 +122,9 @@ type brought struct {
 	passage mirror.Passage  // to be told whether it was filed
 }
 
-// bring checks an article and gives it its place.
-func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte) (b brought, err error) {
+// bring checks an article and gives it its place. asked says that it was looked for
+// in the store before it came.
+func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte, asked bool) (b brought, err error) {
 	a, err := article.Parse(text)
 	if err != nil {
 		return brought{}, err
@@ -143,7 +144,7 @@ func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte) (b bro
 	if err != nil {
 		return brought{}, err
 	}
-	passage, err := f.desk.gateways(ctx, a, id, named, now)
+	passage, err := f.desk.gateways(ctx, a, id, named, asked, now)
 	if err != nil {
 		return brought{}, err
 	}
