@@ -83,7 +83,7 @@ func TestParseUser_saysWhereAndWhat(t *testing.T) {
 		{"open to others by name", gateway + "[bridge]\nlisten = \"example.org:1120\"\n", "whoever can reach it reads your mail"},
 		{"a bridge without a port", gateway + "[bridge]\nlisten = \"127.0.0.1\"\n", "line 5, column 1: bridge.listen: not an address with a port"},
 		{"a server behind it without one", gateway + "[bridge]\naddress = \"news.example\"\n", "line 5, column 1: bridge.address: not an address"},
-		{"a slip in it", gateway + "[bridge]\nadress = \"news.example:119\"\n", "did you mean bridge.address?"},
+		{"a slip in it", gateway + "[bridge]\nlistn = \"127.0.0.1:1120\"\n", "did you mean bridge.listen?"},
 		{"a security that there is not", gateway + "[bridge]\nsecurity = \"ssl\"\n", "bridge.security"},
 		{"a user without a password", gateway + "[submit]\nuser = \"alice\"\n", "submit"},
 	} {

@@ -71,10 +71,13 @@ func TestConversation_arrivesIntactAndUnseen(t *testing.T) {
 	dave := visits(t, w.A)
 
 	speakToTheirOwn(t, w, alice, bob)
+	postApart(t, w, 14, alice, bob, carol)
 	takeAllAlike(t, w, alice, bob, carol)
 	askGatewaysForBlindingAlone(t, w, alice, bob, carol)
-	unseen(t, w, s, dave)
-	unlinked(t, w, s)
+	seen := map[*harness.Gateway][]sight{w.A: sights(t, w.A), w.B: sights(t, w.B)}
+	unseen(t, w, s, seen)
+	showsALogin(t, seen[w.A], dave)
+	unlinked(t, seen[w.A], s)
 }
 
 // writes has somebody answer an article with her bridge, and waits until it came as

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/restante/restante/test/harness"
 )
 
 // watched are the packages of a gateway through which everything goes that its
@@ -175,27 +177,27 @@ type sight struct {
 	Octets   []byte
 }
 
-// sights reads what a curious gateway has written down.
-func sights(t *testing.T, config string) []sight {
+// sights reads what a curious gateway has written down so far. The last record may
+// be on its way still.
+func sights(t *testing.T, g *harness.Gateway) []sight {
 	t.Helper()
-	text, err := os.ReadFile(config + ".seen")
+	text, err := os.ReadFile(g.Config + ".seen")
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := func() []byte {
-		if len(text) < 4 {
-			t.Fatal("the record ends within a word")
-		}
-		n := 4 + int(binary.BigEndian.Uint32(text))
-		word := text[4:min(n, len(text))]
-		text = text[min(n, len(text)):]
-		return word
-	}
+	const words = 3 // in a record, each behind its length
 	var out []sight
-	for len(text) > 0 {
-		out = append(out, sight{string(next()), string(next()), next()})
+	for {
+		var record [words][]byte
+		for i := range record {
+			if len(text) < 4 || uint64(len(text)) < 4+uint64(binary.BigEndian.Uint32(text)) {
+				return out
+			}
+			n := 4 + int(binary.BigEndian.Uint32(text))
+			record[i], text = text[4:n], text[n:]
+		}
+		out = append(out, sight{string(record[0]), string(record[1]), record[2]})
 	}
-	return out
 }
 
 func TestPatch_notesEverything(t *testing.T) {
