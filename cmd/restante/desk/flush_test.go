@@ -21,6 +21,8 @@ type taker struct {
 	address string
 	posts   chan string
 	conns   atomic.Int32 // that came
+
+	isGateway bool
 }
 
 func newTaker(t *testing.T, refuses string) *taker {
@@ -68,6 +70,8 @@ func (s *taker) serve(conn net.Conn, refuses string) {
 				s.posts <- text
 				answer("240 taken")
 			}
+		case line == "GROUP restante.reply" && s.isGateway:
+			answer("211 0 1 0 restante.reply")
 		case strings.HasPrefix(line, "STAT"):
 			answer("430 no")
 		case line == "QUIT":

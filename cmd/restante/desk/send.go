@@ -252,9 +252,7 @@ func (d *Desk) Flush(ctx context.Context) error {
 
 // flush posts the parts of one message.
 func (d *Desk) flush(ctx context.Context, parts []mailbox.Outgoing) error {
-	server := d.Submit
-	server.Dialer = d.Route.Purpose()
-	conn, err := server.Connect(ctx)
+	conn, err := d.poster(ctx)
 	if err != nil {
 		return errors.Join(ErrUnposted, err)
 	}
@@ -270,6 +268,22 @@ func (d *Desk) flush(ctx context.Context, parts []mailbox.Outgoing) error {
 	}
 	_ = conn.Quit() // politeness alone
 	return refused
+}
+
+// poster connects to the server of submissions. Some let nobody post who has not
+// said that she is no peer (RFC 3977, Section 5.3); what others answer to that does
+// not matter.
+func (d *Desk) poster(ctx context.Context) (*remote.Conn, error) {
+	server := d.Submit
+	server.Dialer = d.Route.Purpose()
+	conn, err := server.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Send("MODE READER"); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 // post posts one thing that waits, with the time of now: a server may refuse what
