@@ -100,6 +100,9 @@ func (r *run) learn(domain string, pinned *note.Verifier, signed []byte, between
 		return &Trouble{domain, ErrOtherKey, err}
 	}
 	_, err = chain.Extend(signed)
+	if d, errPeek := note.PeekDirectory(signed); errors.Is(err, note.ErrSignature) && errPeek == nil && d.Serial < chain.Directory().Serial {
+		err = note.ErrOlder // by a key from before, perhaps
+	}
 	switch {
 	case between == nil:
 	case errors.Is(err, note.ErrGap):
@@ -115,7 +118,10 @@ func (r *run) learn(domain string, pinned *note.Verifier, signed []byte, between
 	}
 	switch {
 	case errors.Is(err, note.ErrOlder):
-		err = r.older(&book, signed)
+		had := len(book.Keys) + len(book.Sums)
+		if err = r.older(&book, signed); err == nil && len(book.Keys)+len(book.Sums) > had {
+			err = r.Mail.Put(mailbox.Event{Book: &book})
+		}
 	case err == nil && chain.Directory().Serial == serialOf(book):
 		r.merge(&book, chain, signed)
 	}
@@ -188,16 +194,30 @@ func sum(book *mailbox.Book, d *note.Directory) {
 		book.Sums = make(map[uint64][32]byte)
 	}
 	book.Sums[d.Serial] = note.Hash(d.Text())
+	if _, known := book.Sums[d.Serial-1]; d.Serial > 0 && !known {
+		book.Sums[d.Serial-1] = d.Previous
+	}
 	if !slices.ContainsFunc(book.Keys, func(k []byte) bool { return string(k) == string(d.Sign[:]) }) {
 		book.Keys = append(book.Keys, d.Sign[:])
 	}
 }
 
-// older compares a directory from before with what the gateway has shown then.
+// older compares a directory from before with what the gateway has shown then. One
+// that a later one names is the gateway's, and so is the key that it is signed with:
+// entries from before that key was replaced are still in the pool.
 func (r *run) older(book *mailbox.Book, signed []byte) error {
 	d, err := note.PeekDirectory(signed)
 	if err != nil || d.Domain != book.Domain {
 		return note.ErrSignature
+	}
+	if known, ok := book.Sums[d.Serial]; ok && known == note.Hash(d.Text()) {
+		book.Sums, book.Keys = maps.Clone(book.Sums), slices.Clone(book.Keys)
+		newest := book.Keys[len(book.Keys)-1]
+		sum(book, d)
+		if i := slices.IndexFunc(book.Keys, func(k []byte) bool { return string(k) == string(newest) }); i < len(book.Keys)-1 {
+			book.Keys = slices.Insert(book.Keys[:len(book.Keys)-1], i, d.Sign[:]) // the newest stays last
+		}
+		return nil
 	}
 	if !slices.ContainsFunc(book.Keys, func(k []byte) bool { return string(k) == string(d.Sign[:]) }) {
 		return note.ErrSignature // nobody knows that key: not the gateway's word
@@ -299,7 +319,8 @@ func (r *run) published(ctx context.Context, server remote.Server) error {
 		own[r.Gateways[i].Domain] = &r.Gateways[i]
 	}
 	f := &fetcher{run: r, conn: conn, server: server.Address, group: keysGroup}
-	return f.all(ctx, func(_ pool.Number, text []byte) error {
+	var before [][]byte // own gateways' directories, which name the ones before them
+	err = f.all(ctx, func(_ pool.Number, text []byte) error {
 		domain, signed, err := noteOf(text, keysGroup)
 		if err != nil {
 			return nil //nolint:nilerr // not a gateway's
@@ -312,6 +333,7 @@ func (r *run) published(ctx context.Context, server remote.Server) error {
 		if !held {
 			return nil // the gateway itself is to be heard first, or its key given
 		}
+		before = append(before, signed)
 		err = r.learn(domain, g.Pinned, signed, nil)
 		if errors.Is(err, note.ErrFork) {
 			delete(r.chains, domain)
@@ -319,6 +341,16 @@ func (r *run) published(ctx context.Context, server remote.Server) error {
 		}
 		return nil
 	})
+	for _, signed := range slices.Backward(before) {
+		d, errPeek := note.PeekDirectory(signed)
+		if errPeek != nil {
+			continue
+		}
+		if chain := r.chains[d.Domain]; chain != nil && d.Serial < chain.Directory().Serial {
+			_ = r.learn(d.Domain, own[d.Domain].Pinned, signed, nil) // what was wrong was said above
+		}
+	}
+	return err
 }
 
 // stranger learns a directory of a gateway at which the user has no mailbox, but

@@ -145,3 +145,35 @@ func TestRecent_namesAnOldDirectory(t *testing.T) {
 		t.Errorf("the one before: %v", err)
 	}
 }
+
+// Who begins after a key was replaced, as with the words of her key on a new
+// machine, learns the key from before, by which older entries are signed; but no key
+// that the gateway's directories do not lead to.
+func TestLearn_goesBackToAReplacedKey(t *testing.T) {
+	r, p := newRun(t), newPrinter(t)
+	first := p.signer
+	replaced, err := note.NewSigner(domain, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := [][]byte{p.next(10, nil), p.next(11, nil), p.next(12, replaced), p.next(13, nil)}
+	if err := r.learn(domain, nil, all[3], nil); err != nil {
+		t.Fatal(err)
+	}
+	stranger := newPrinter(t)
+	forged := stranger.next(11, nil)
+	for _, signed := range [][]byte{forged, all[0], all[2], all[1], all[0]} {
+		_ = r.learn(domain, nil, signed, nil) // the first two can't be told yet
+	}
+	book, _ := r.Mail.Book(domain)
+	if len(book.Keys) != 2 || string(book.Keys[0]) != string(first.Verifier().Public()) || string(book.Keys[1]) != string(replaced.Verifier().Public()) {
+		t.Errorf("%d keys: %x", len(book.Keys), book.Keys)
+	}
+	if got := r.chains[domain].Directory().Serial; got != 3 {
+		t.Errorf("it goes on from %d", got)
+	}
+	m, err := r.newMatcher(domain)
+	if err != nil || len(m.keys) != 2 {
+		t.Errorf("%v", err)
+	}
+}
