@@ -272,3 +272,34 @@ func TestStore_indexFails(t *testing.T) {
 	}
 	checkReopened(t, dir, before, 3, true)
 }
+
+// The index takes no more, as on a full disk. All that was acknowledged can be read
+// as before, in every way, and is there again later.
+func TestStore_indexTakesNoMore(t *testing.T) {
+	s, _, dir := faulty(t)
+	if err := s.index.db.SetReadOnly(); err != nil {
+		t.Fatal(err)
+	}
+	a := pooltest.Article(t, "3", "a")
+	at, err := s.Append(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := find(t.Context(), s, a, at); err != nil {
+		t.Error(err)
+	}
+	s.settle()
+	if _, err := s.Append(t.Context(), pooltest.Article(t, "4", "a")); !errors.Is(err, pool.ErrReadOnly) {
+		t.Errorf("Append: %v, want ErrReadOnly", err)
+	}
+	before := pooltest.Take(t, s)
+	if len(before.ByID) != 3 {
+		t.Errorf("%d articles, want 3", len(before.ByID))
+	}
+	abandon(t, s)
+	s = mustOpen(t, dir, small())
+	defer mustClose(t, s)
+	if diff := cmp.Diff(before, pooltest.Take(t, s)); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}

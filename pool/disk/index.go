@@ -170,13 +170,16 @@ func (x *index) put(b *leveldb.Batch, sync bool) error {
 // each calls visit for each key from one up to but without another, in order,
 // until it returns an error or false.
 func (x *index) each(from, to []byte, visit func(key, value []byte) (bool, error)) error {
-	if x.staging.among(from, to) {
-		if err := x.settle(); err != nil {
-			return err
+	var lost []entry
+	if x.staging.among(from, to) && x.settle() != nil {
+		var err error
+		if lost, err = x.staging.within(from, to); err != nil {
+			return fmt.Errorf("%w: %w", errDoubt, err)
 		}
 	}
 	it := x.db.NewIterator(&util.Range{Start: from, Limit: to}, &opt.ReadOptions{DontFillCache: true})
 	defer it.Release()
+	visit, rest := amid(lost, visit)
 	for it.Next() {
 		x.note(1)
 		if goOn, err := visit(it.Key(), it.Value()); err != nil || !goOn {
@@ -186,7 +189,7 @@ func (x *index) each(from, to []byte, visit func(key, value []byte) (bool, error
 	if err := it.Error(); err != nil {
 		return fmt.Errorf("%w: %w", errDoubt, err)
 	}
-	return nil
+	return rest()
 }
 
 // eachOf is each for all keys that start with a letter.

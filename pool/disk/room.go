@@ -9,10 +9,11 @@ import (
 	"github.com/restante/restante/pool/record"
 )
 
-// Room made ahead in a segment, in octets.
+// Room made ahead in a segment: enough for some batches like the last one, and so
+// many octets at least. One small batch does not say that many of them follow.
 const (
-	leastRoom = 256 << 10
-	mostRoom  = 8 << 20
+	roomBatches = 64
+	leastRoom   = 256 << 10
 )
 
 // largeBatch is the size, in octets, from which on making room ahead costs more
@@ -87,7 +88,7 @@ func (s *Store) makeRoom(ctx context.Context, g growth) {
 		return
 	}
 	defer s.leave()
-	ahead := min(max(g.log.End()/4, leastRoom), mostRoom)
+	ahead := max(roomBatches*g.octets, leastRoom)
 	for ctx.Err() == nil && !s.largeSteps.Load() && s.room() == nil {
 		extended, err := g.log.Extend(ahead)
 		if err != nil && !errors.Is(err, pool.ErrDiskFull) {

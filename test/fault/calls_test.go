@@ -72,7 +72,7 @@ func callFaults() []callFault {
 		{"a write finds no room, streaming", "pwrite64:error=ENOSPC", seg, takeThis, "400 ", false, ""},
 		{"a write is over quota", "pwrite64:error=EDQUOT", seg, ihave, "436 ", false, ""},
 		{"no room, and no way back", "pwrite64,ftruncate:error=ENOSPC", seg, ihave, "436 ", true, readOnly},
-		{"the index can't be written", "write:error=EIO", index, ihave, "436 ", true, readOnly},
+		{"the index can't be written, which an article does not wait for", "write:error=EIO", index, ihave, "235 ", true, readOnly},
 		{"a sync of the queue fails", "fdatasync:error=EIO", queue, post, "441 ", false, ""},
 		{"a write to the queue fails", "pwrite64:error=EIO", queue, post, "441 ", false, ""},
 		{"no room in the queue", "pwrite64:error=ENOSPC", queue, post, "441 ", false, ""},
@@ -101,6 +101,9 @@ func (c callFault) test(t *testing.T) {
 	said := sendOnce(t, g, c.how, "struck")
 	if !strings.HasPrefix(said, c.want) || len(said) < len(c.want)+10 {
 		t.Errorf("%s is answered %q, want %s and a sentence", c.how, said, c.want)
+	}
+	if taken(said) {
+		d.note(c.how, "struck", said)
 	}
 	reads(t, g, d.letters())
 	stop()
