@@ -8,12 +8,13 @@ import (
 )
 
 // What the store's index gets when the configuration leaves it open, in octets:
-// this share of the memory that the process may use, within these bounds. Beyond
-// the upper one more is of little use: the file system's cache has the rest.
+// this share of the memory that the process may use, within these bounds. The
+// upper one is enough for some 16 million articles, and the file system's cache has
+// the rest.
 const (
 	indexShare     = 1.0 / 32
 	indexMemoryMin = 32 << 20
-	indexMemoryMax = 256 << 20
+	indexMemoryMax = 128 << 20
 )
 
 // indexMemory returns how much memory the index may use, in octets.

@@ -13,8 +13,8 @@ func TestIndexMemory_goesByTheMachine(t *testing.T) {
 	}{
 		{"nobody can tell", 0, 32 << 20},
 		{"a small machine", 512 << 20, 32 << 20},
-		{"a share", 4 << 30, 128 << 20},
-		{"a large machine", 1 << 40, 256 << 20},
+		{"a share", 2 << 30, 64 << 20},
+		{"a large machine", 1 << 40, 128 << 20},
 	} {
 		if got := shareOf(c.usable); got != c.want {
 			t.Errorf("%s: %d MiB, want %d", c.why, got>>20, c.want>>20)
