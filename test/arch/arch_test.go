@@ -17,7 +17,8 @@ const module = "github.com/restante/restante/"
 // may import. "crypto/..." stands for everything below crypto. Libraries are
 // named by the start of their path.
 var rooms = map[string][]string{
-	"cmd/manual": {"github.com/spf13/cobra", "github.com/spf13/pflag"},
+	"cmd/manual":            {"github.com/spf13/cobra", "github.com/spf13/pflag"},
+	"cmd/manual/manualtest": {"github.com/spf13/cobra", "github.com/spf13/pflag"},
 	"cmd/restanted": {
 		"cmd/manual", "config", "gateway", "gateway/admin", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer", "gateway/pull",
 		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive", "pool/disk",
@@ -209,7 +210,7 @@ func TestImports_runDownward(t *testing.T) {
 			if top == "config" && !strings.HasPrefix(name, "cmd/") {
 				t.Errorf("%s imports config, which is for cmd alone", name)
 			}
-			if top == "test" || inside == "pool/pooltest" || inside == "pool/record/recordtest" {
+			if top == "test" || inside == "pool/pooltest" || inside == "pool/record/recordtest" || inside == "cmd/manual/manualtest" {
 				t.Errorf("%s imports %s, which is for tests", name, inside)
 			}
 		}
