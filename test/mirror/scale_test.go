@@ -119,12 +119,13 @@ func (s *shelf) file(a *article.Article, group string) {
 
 func (s *shelf) settle() {
 	s.b.Helper()
-	for _, wait := range s.waits {
+	waits := s.waits
+	s.waits = nil
+	for _, wait := range waits {
 		if _, err := wait(); err != nil {
 			s.b.Fatal(err)
 		}
 	}
-	s.waits = s.waits[:0]
 }
 
 func (s *shelf) close() {
