@@ -108,6 +108,13 @@ func (m *mirroring) every() time.Duration {
 	return max(m.repair, time.Second)
 }
 
+// reads says whether there is anybody to be asked for what is lacking.
+func (m *mirroring) reads() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.readings) > 0
+}
+
 // run pulls, repairs and witnesses until ctx ends.
 func (m *mirroring) run(ctx context.Context) error {
 	var group errgroup.Group
@@ -159,7 +166,7 @@ func (m *mirroring) look(ctx context.Context) {
 				m.log.Error().Err(err).Msg("what was seen of other gateways' directories can't be posted")
 			}
 		}
-		if now.Sub(looked) >= every {
+		if m.reads() && now.Sub(looked) >= every {
 			looked = now
 			lacking, err := repairer.Lacking(ctx, now, func(id pool.MessageID) bool { return m.search.Due(id, now) })
 			if err == nil {

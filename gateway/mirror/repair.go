@@ -30,6 +30,7 @@ type Repairer struct {
 type progress struct {
 	whole map[uint64]bool // batches of which nothing is lacking
 	first uint64          // no batch before it was released
+	high  pool.Number     // of the manifests' group when that was found out
 }
 
 // NewRepairer returns a repairer of a store.
@@ -68,11 +69,8 @@ func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.
 	}
 	first, last := r.span(d, now)
 	maps.DeleteFunc(p.whole, func(b uint64, _ bool) bool { return b < first })
-	if p.first > first { // it may have come to be known that the gateway began before
-		var err error
-		if p.first, err = r.earliest(ctx, d.Domain, first, p.first); err != nil {
-			return nil, err
-		}
+	if err := r.reconsider(ctx, d.Domain, p, first); err != nil {
+		return nil, err
 	}
 	for b := last; b >= max(first, p.first) && len(out) < atATime; b-- { // the newest is the likeliest to be found
 		if p.whole[b] {
@@ -98,6 +96,20 @@ func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.
 		}
 	}
 	return out, nil
+}
+
+// reconsider looks whether a gateway began before, by the manifests that came since
+// that was found out.
+func (r *Repairer) reconsider(ctx context.Context, domain string, p *progress, first uint64) error {
+	group, err := r.store.Group(ctx, r.policy.Groups.Manifest)
+	if err != nil || group.High == p.high {
+		return err
+	}
+	p.high = group.High
+	if p.first > first {
+		p.first, err = r.earliest(ctx, domain, first, p.first)
+	}
+	return err
 }
 
 // earliest is the batch with which a gateway began. One that begins at b may have

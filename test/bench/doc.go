@@ -9,7 +9,8 @@
 // starts a gateway of its own from this tree and measures that. With
 // NEWS_BENCH_SERVER=inn in the environment it starts INN where that is
 // installed, with a file for each article (tradspool) and the overview method
-// tradindexed; NEWS_BENCH_SERVER=cnfs starts it with CNFS and buffindexed. These
+// tradindexed; NEWS_BENCH_SERVER=cnfs starts it with CNFS and buffindexed. Feed, of
+// articles sent on, starts both by itself, and only where none of this is set. These
 // variables choose a server that runs already:
 //
 //	NEWS_BENCH_READER    host:port for newsreaders
