@@ -15,6 +15,7 @@ import (
 
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
 )
 
 func openIn(t *testing.T, dir string, seed *identity.Seed) *Mailbox {
@@ -162,19 +163,24 @@ func TestOpen_findsWhatIsLeftOfADamagedFile(t *testing.T) {
 	}
 }
 
-// A process that is killed loses nothing that Put has returned for.
+// A process that is killed loses nothing that Put has returned for: one that has the
+// mail open, and one that writes the file anew again and again.
 func TestMailbox_survivesAKill(t *testing.T) {
 	if dir := os.Getenv("MAILBOX_TO_FILL"); dir != "" {
-		fill(t, dir)
+		fill(t, dir, os.Getenv("MAILBOX_ANEW") != "")
 	}
 	seed := identity.NewSeed()
-	for round := range 3 {
+	for round := range 6 {
+		anew := round%2 == 1
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "seed"), seed.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		c := exec.Command(os.Args[0], "-test.run=^TestMailbox_survivesAKill$")
 		c.Env = append(os.Environ(), "MAILBOX_TO_FILL="+dir)
+		if anew {
+			c.Env = append(c.Env, "MAILBOX_ANEW=yes")
+		}
 		out, err := c.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -182,7 +188,7 @@ func TestMailbox_survivesAKill(t *testing.T) {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		said := make([]byte, 50*(round+1)+1) // some of what it says
+		said := make([]byte, 25*(round+1)+1) // some of what it says
 		n := 0
 		for n < len(said) {
 			got, err := out.Read(said[n:])
@@ -199,12 +205,17 @@ func TestMailbox_survivesAKill(t *testing.T) {
 		m := openIn(t, dir, seed)
 		if got := len(m.Messages(Inbox)); got < kept || m.Damaged {
 			t.Errorf("%d messages of %d, damaged %v", got, kept, m.Damaged)
+		} else if anew && m.log.End() > int64(got)*dead {
+			t.Errorf("%d octets of %d messages: it was not written anew", m.log.End(), got)
 		}
 	}
 }
 
+// dead is how much of what fill writes with each message says nothing soon.
+const dead = 8 << 10
+
 // fill puts messages until it is killed, and says a dot after each.
-func fill(t *testing.T, dir string) {
+func fill(t *testing.T, dir string, anew bool) {
 	octets, err := os.ReadFile(filepath.Join(dir, "seed"))
 	if err != nil {
 		t.Fatal(err)
@@ -213,11 +224,22 @@ func fill(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for m := openIn(t, dir, seed); ; {
-		if err := m.Put(message("<1@x>", Inbox)); err != nil {
+	m := openIn(t, dir, seed)
+	for {
+		if err := m.Put(message("<1@x>", Inbox), Event{Book: &Book{Domain: "x", Signed: make([]byte, dead)}}); err != nil {
 			t.Fatal(err)
 		}
 		_, _ = os.Stdout.WriteString(".")
+		if anew {
+			lock := m.lock
+			if err := m.log.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if m, err = open(record.OS{}, filepath.Join(dir, mailFile), seed, dead); err != nil {
+				t.Fatal(err)
+			}
+			m.lock = lock
+		}
 	}
 }
 
