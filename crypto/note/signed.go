@@ -155,21 +155,22 @@ func makeRoom(n *note.Note, stranger func(note.Signature) bool, forStranger bool
 	return false
 }
 
-// Alone returns a signed note without the signatures of others than name, as they
-// are written: whether the rest are right is not looked at. What is no signed note
-// comes back as it is.
-func Alone(signed []byte, name string) []byte {
-	text, signatures, ok := bytes.Cut(signed, []byte("\n\n"))
-	if !ok {
-		return signed
+// Only returns a signed note with the signatures of those known, and none of others:
+// anybody may have added these. It returns ErrSignature where none known signed it,
+// or one known did but wrongly.
+func Only(signed []byte, known ...*Verifier) ([]byte, error) {
+	n, err := open(signed, known)
+	if err != nil {
+		return nil, err
 	}
-	out := append(slices.Clone(text), "\n\n"...)
-	for line := range bytes.Lines(signatures) {
-		if bytes.HasPrefix(line, []byte("— "+name+" ")) {
-			out = append(out, line...)
-		}
-	}
-	return out
+	n.UnverifiedSigs = nil
+	return sign(n, nil)
+}
+
+// Signatures returns how many lines of signatures a signed note has.
+func Signatures(signed []byte) int {
+	_, lines, _ := bytes.Cut(signed, []byte("\n\n"))
+	return bytes.Count(lines, []byte("\n"))
 }
 
 func signedBy(n *note.Note, v *Verifier) bool {

@@ -187,12 +187,16 @@ func (b *Book) Learn(domain string, signed []byte, now time.Time) (news bool, er
 	if len(signed) > maxDirectory {
 		return false, note.ErrMalformed
 	}
-	if d, err := note.PeekDirectory(signed); err != nil {
-		return false, err
-	} else if err := b.afford(d, now); err != nil {
+	d, err := note.PeekDirectory(signed)
+	if err != nil {
 		return false, err
 	}
-	signed = note.Alone(signed, domain) // whoever brings it may have added any number of signatures
+	if err := b.afford(d, now); err != nil {
+		return false, err
+	}
+	if signed, err = note.Only(signed, b.signers(domain, d)...); err != nil { // whoever brings it may have added some
+		return false, err
+	}
 	g, err := b.held(domain)
 	if err != nil {
 		if err := b.begin(domain, signed, now); err != nil {
@@ -215,6 +219,26 @@ func (b *Book) Learn(domain string, signed []byte, now time.Time) (news bool, er
 		err = b.save()
 	}
 	return news, err
+}
+
+// signers is the keys of a gateway's by which a directory may be signed: the one that
+// it names itself, the one that the operator has given, and those known before.
+func (b *Book) signers(domain string, d *note.Directory) []*note.Verifier {
+	keys := [][]byte{d.Sign[:]}
+	if pin := b.pinned[domain].Key; pin != nil {
+		keys = append(keys, pin.Public())
+	}
+	if g := b.gateways[domain]; g != nil {
+		keys = append(keys, g.keys...)
+	}
+	var out []*note.Verifier
+	for i, key := range keys {
+		v, err := note.NewVerifier(domain, key)
+		if err == nil && !slices.ContainsFunc(keys[:i], func(k []byte) bool { return bytes.Equal(k, key) }) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // extend takes the next directory. Where it contradicts the one held, it keeps

@@ -143,7 +143,7 @@ func (p *Policy) openOwn(a *article.Article) (m *note.Manifest, text string, dat
 		return nil, "", date, signature(err)
 	}
 	if a.Get("Message-ID") != string(entry.ManifestID(domain, m.Batch)) ||
-		a.Get("Subject") != entry.ManifestSubject(m.Batch) || !p.Calendar.Start(m.Batch).Equal(date) {
+		a.Get("Subject") != entry.ManifestSubject(m.Batch) || !p.Calendar.Start(m.Batch).Equal(date) || note.Signatures(signed) != 1 {
 		return nil, "", date, ErrForm
 	}
 	return m, text, date, nil

@@ -152,7 +152,7 @@ func (p *Policy) manifest(a *article.Article, now time.Time) (Passage, error) {
 	}
 	if a.Get("Message-ID") != string(entry.ManifestID(domain, m.Batch)) ||
 		a.Get("Subject") != entry.ManifestSubject(m.Batch) ||
-		!calendar(d).Start(m.Batch).Equal(date) || len(note.Alone(signed, domain)) != len(signed) {
+		!calendar(d).Start(m.Batch).Equal(date) || note.Signatures(signed) != 1 {
 		return Passage{}, ErrForm
 	}
 	if n := uint64(len(m.Entries)); n == 0 || n > d.BatchSize { // batches have grown, perhaps
