@@ -26,6 +26,10 @@ const (
 	full    = "full"    // all its slots in the coming batches are taken; the next message is dropped
 	flooded = "flooded" // so many messages were dropped that a notice with their number waits
 	planted = "planted" // flooded, and so many tags are worked out besides
+
+	// For a message that takes three entries:
+	longUnused = "unused, long message"
+	longLacks  = "room for one of three" // so that all of it is dropped
 )
 
 // tags is how many that are: a tenth of what it takes, at the default settings, to
@@ -38,7 +42,8 @@ const tags = 7 * 288 / 10
 func TestTiming_depositsTellNothingOfAMailbox(t *testing.T) {
 	d := newDepositing(t)
 	n := tries(t, 1_000, 25_000)
-	mustBeAlike(t, func() times { return d.measure(n) }, pairs(unused, healthy, full, flooded), [2]string{planted, flooded})
+	alike := append(pairs(unused, healthy, full, flooded), pairs(longUnused, longLacks)...)
+	mustBeAlike(t, func() times { return d.measure(n) }, alike, [2]string{planted, flooded})
 }
 
 // depositing is an office that takes messages.
@@ -107,7 +112,7 @@ func (d *depositing) round(all times, n int) {
 		_ = os.RemoveAll(dir)
 	}()
 	d.office.Queue = queue
-	order := shuffled(n, unused, healthy, full, flooded, planted)
+	order := shuffled(n, unused, healthy, full, flooded, planted, longUnused, longLacks)
 	posts, _ := prepare(order, d.shape, d)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -121,9 +126,9 @@ func (d *depositing) round(all times, n int) {
 	}
 }
 
-// A sender writes messages, always of the same size, and sends them.
+// A sender writes messages of one size or the other, and sends them.
 type sender interface {
-	letter(*identity.Mailbox) []byte
+	letter(to *identity.Mailbox, long bool) []byte
 	submit([]byte)
 }
 
@@ -135,7 +140,7 @@ func prepare(order []string, shape batch.Shape, s sender) (posts [][]byte, boxes
 	holding := func(n int) *identity.Mailbox {
 		box := identity.NewSeed().Mailbox(0)
 		for range n {
-			s.submit(s.letter(box))
+			s.submit(s.letter(box, false))
 		}
 		return box
 	}
@@ -147,33 +152,40 @@ func prepare(order []string, shape batch.Shape, s sender) (posts [][]byte, boxes
 	for i, state := range order {
 		box := floods[i%few]
 		switch state {
-		case unused:
+		case unused, longUnused:
 			box = holding(0)
 		case healthy:
 			box = holding(2)
 		case full:
 			box = holding(room)
+		case longLacks:
+			box = holding(room - 1)
 		}
-		posts, boxes = append(posts, s.letter(box)), append(boxes, box)
+		posts, boxes = append(posts, s.letter(box, state == longUnused || state == longLacks)), append(boxes, box)
 	}
 	return posts, boxes
 }
 
-func (d *depositing) letter(box *identity.Mailbox) []byte {
+func (d *depositing) letter(box *identity.Mailbox, long bool) []byte {
 	d.t.Helper()
-	return letterOf(d.t, d.keys, box)
+	return letterOf(d.t, d.keys, box, long)
 }
 
-// letterOf is a message to a mailbox under a new token.
-func letterOf(t *testing.T, keys *keyring.Ring, box *identity.Mailbox) []byte {
+// letterOf is a message to a mailbox under a new token, which takes one entry or
+// three.
+func letterOf(t *testing.T, keys *keyring.Ring, box *identity.Mailbox, long bool) []byte {
 	t.Helper()
 	epoch, seal := keys.Mint()
 	to, err := token.Mint(seal, domain, epoch, box)
 	if err != nil {
 		t.Fatal(err)
 	}
+	lines := 20
+	if long {
+		lines = 900
+	}
 	return fmt.Appendf(nil, "Newsgroups: restante.reply\r\nFrom: x\r\nSubject: s\r\nReferences: %s\r\n\r\n%s", to.MessageID(domain),
-		strings.Repeat("A line of text that says nothing at all.\r\n", 20))
+		strings.Repeat("A line of text that says nothing at all.\r\n", lines))
 }
 
 func (d *depositing) submit(post []byte) {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -34,7 +35,7 @@ const beyondChance = 4.5
 var crops = [...]float64{0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1}
 
 // tries is how many tries of each case are made: few in each run of the suite,
-// and full with RESTANTE_TIMING=full.
+// and more with RESTANTE_TIMING, which is a number or "full".
 func tries(t *testing.T, few, full int) int {
 	t.Helper()
 	switch v := os.Getenv("RESTANTE_TIMING"); v {
@@ -43,8 +44,11 @@ func tries(t *testing.T, few, full int) int {
 	case "full":
 		return full
 	default:
-		t.Fatalf("RESTANTE_TIMING is %q: leave it empty, or say full", v)
-		return 0
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 100 {
+			t.Fatalf("RESTANTE_TIMING is %q: leave it empty, say full, or how many tries of each case, 100 or more", v)
+		}
+		return n
 	}
 }
 

@@ -113,9 +113,9 @@ func (c *conversation) expect(code string) {
 	}
 }
 
-func (c *conversation) letter(box *identity.Mailbox) []byte {
+func (c *conversation) letter(box *identity.Mailbox, long bool) []byte {
 	c.t.Helper()
-	return letterOf(c.t, c.keys, box)
+	return letterOf(c.t, c.keys, box, long)
 }
 
 func (c *conversation) submit(post []byte) {
