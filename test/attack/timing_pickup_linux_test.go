@@ -124,7 +124,7 @@ func (c *collecting) turn() {
 // write sends a message to a mailbox.
 func (c *collecting) write(box *identity.Mailbox) {
 	c.t.Helper()
-	if _, err := c.Submit(c.t.Context(), letterOf(c.t, c.keys, box, false), nil); err != nil {
+	if _, err := c.Submit(c.t.Context(), letterOf(c.t, c.keys, box), nil); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -44,7 +44,7 @@ type conversation struct {
 func conversed() batch.Shape {
 	return batch.Shape{
 		Calendar: pool.Calendar{EpochLength: 24 * time.Hour, BatchInterval: time.Hour, Retention: 4, TokenLife: 12},
-		Size:     1 << 13, Slots: 4, Backlog: 3, Posts: 1 << 20,
+		Size:     1 << 13, Slots: 2, Backlog: 3, Posts: 1 << 20,
 	}
 }
 
@@ -113,13 +113,15 @@ func (c *conversation) expect(code string) {
 	}
 }
 
-func (c *conversation) letter(box *identity.Mailbox, long bool) []byte {
+func (c *conversation) letter(box *identity.Mailbox) []byte {
 	c.t.Helper()
-	return letterOf(c.t, c.keys, box, long)
+	return letterOf(c.t, c.keys, box)
 }
 
-func (c *conversation) submit(post []byte) {
+func (c *conversation) fill(box *identity.Mailbox, messages int) {
 	c.t.Helper()
-	c.say("340", "POST\r\n")
-	c.say("240", string(post)+".\r\n")
+	for range messages {
+		c.say("340", "POST\r\n")
+		c.say("240", string(c.letter(box))+".\r\n")
+	}
 }
