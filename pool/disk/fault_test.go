@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/syndtr/goleveldb/leveldb"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/pooltest"
@@ -301,5 +302,32 @@ func TestStore_indexTakesNoMore(t *testing.T) {
 	defer mustClose(t, s)
 	if diff := cmp.Diff(before, pooltest.Take(t, s)); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
+// After a write that failed, be it a large one, the index can still be closed.
+func TestIndex_closesAfterAFailedWrite(t *testing.T) {
+	power := recordtest.NewPower("/d")
+	x, err := openIndex(power, "/d/index", 32<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := new(leveldb.Batch)
+	for i := range 1000 {
+		batch.Put(numberKey(1, pool.Number(i)), make([]byte, 100))
+	}
+	power.FailAfter(0)
+	if err := x.write(batch, false); !errors.Is(err, errDoubt) {
+		t.Errorf("write: %v, want errDoubt", err)
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = x.close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("closing hangs")
 	}
 }

@@ -97,7 +97,10 @@ func openIndex(files record.FS, dir string, memory int) (*index, error) {
 		Filter:                 filter.NewBloomFilter(10),
 		Compression:            opt.NoCompression,
 		DisableSeeksCompaction: true,
-		OpenFilesCacheCapacity: 64,
+		// A transaction that can't begin, as after a failed write, keeps the lock that
+		// Close waits for.
+		DisableLargeBatchTransaction: true,
+		OpenFilesCacheCapacity:       64,
 		// All checks: what is skipped silently would hide articles.
 		Strict: opt.StrictAll,
 	})
