@@ -23,9 +23,11 @@
 // found, but its keys are merely staged for the index, in memory: its database
 // takes them a moment later, without a sync, some hundred articles at a time and
 // always with a checkpoint, which says how far into which segment it goes. What
-// walks over the index's keys puts those first that are staged among them. No more
-// than some 1,400 articles, or 1 MiB of keys and values, are staged before appends wait.
-// Opening reads what lies behind the checkpoints.
+// walks over the index's keys puts those first that are staged among them. Some
+// 1,400 articles, or 1 MiB of keys and values, are staged before appends wait, while as
+// much may be on its way. Where the database takes no more, nothing more is filed, and
+// what is staged is read from memory until the store is opened again. Opening reads
+// what lies behind the checkpoints.
 // Each checkpoint carries its file's random number, so that an index of other
 // files is found out. An index that is missing, damaged, or ahead of the
 // segments is built anew from segments and history, beside the old one. From
