@@ -42,7 +42,7 @@ type staged struct {
 }
 
 // A stagedKey is a key with zeros behind it: that of a message-id, or of a row,
-// which ends before.
+// which ends before. Longer ones that are staged, those of arrivals, nobody looks up.
 type stagedKey [1 + len(hash{})]byte
 
 // A span is where in a batch a value lies.
