@@ -24,16 +24,16 @@ const epochLength = 4 * time.Second
 // gateway's file system.
 func TestDestroyed_keysAreNotOnTheDisk(t *testing.T) {
 	disk := newVolume(t)
-	g, keys := lived(t)
+	g, keys := lived(t, harness.Program(t))
 	g.Stop() // else it may be destroying a key just while the disk is read
 	keys.mustBeGone(disk.raw(t))
 }
 
-// lived returns a gateway that has lived through epochs, with mail, logins and a
-// restart, and what was seen of its keys while they were in force.
-func lived(t *testing.T) (*harness.Gateway, *keyWatch) {
+// lived returns a gateway of that program that has lived through epochs, with mail,
+// logins and a restart, and what was seen of its keys while they were in force.
+func lived(t *testing.T, program string) (*harness.Gateway, *keyWatch) {
 	t.Helper()
-	g := harness.Start(t,
+	g := harness.StartAs(t, program,
 		harness.Setting{Key: "epoch_length", Value: strconv.Quote(epochLength.String())},
 		harness.Setting{Key: "retention", Value: "1"}, harness.Setting{Key: "token_life", Value: "1"},
 		harness.Setting{Key: "backlog", Value: "4"}, harness.Setting{Key: "disk_reserve", Value: "1048576"})
