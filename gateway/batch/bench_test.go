@@ -15,6 +15,7 @@ import (
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/memory"
+	"github.com/restante/restante/pool/record/recordtest"
 )
 
 const (
@@ -50,6 +51,21 @@ func newBench(t *testing.T) *bench {
 	b.reopen()
 	t.Cleanup(func() { _ = b.queue.Close() })
 	return b
+}
+
+// failing opens the queue anew on files that can be made to fail.
+func (b *bench) failing() *recordtest.Faults {
+	b.t.Helper()
+	faults := &recordtest.Faults{}
+	if err := b.queue.Close(); err != nil {
+		b.t.Fatal(err)
+	}
+	q, err := openQueue(faults, b.dir, shape)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.queue, b.rel.Queue = q, q
+	return faults
 }
 
 // reopen opens the queue as a new process would. What the old one held in

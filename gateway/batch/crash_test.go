@@ -159,15 +159,7 @@ func TestRelease_failingStoreIsTriedAgain(t *testing.T) {
 func TestDeposit_thatFailedInASyncKeepsItsSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		faults := &recordtest.Faults{}
-		if err := b.queue.Close(); err != nil {
-			t.Fatal(err)
-		}
-		q, err := openQueue(faults, b.dir, shape)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.queue, b.rel.Queue = q, q
+		faults := b.failing()
 		p := somebody()
 		booking := b.queue.Begin()
 		slots, _, err := booking.Entries(2, p.blinder)
@@ -199,15 +191,7 @@ func TestDeposit_thatFailedInASyncKeepsItsSlots(t *testing.T) {
 func TestDeposit_slotsOfAFailedOneAreNotGivenToAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		if err := b.queue.Close(); err != nil {
-			t.Fatal(err)
-		}
-		faults := &recordtest.Faults{}
-		q, err := openQueue(faults, b.dir, shape)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.queue = q
+		faults := b.failing()
 		p := somebody()
 		booking := b.queue.Begin()
 		failed, _, err := booking.Entries(1, p.blinder)

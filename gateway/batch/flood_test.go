@@ -231,15 +231,7 @@ func TestNotice_afterARestartIsAnother(t *testing.T) {
 func TestNotice_failedDepositsAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		if err := b.queue.Close(); err != nil {
-			t.Fatal(err)
-		}
-		faults := &recordtest.Faults{}
-		q, err := openQueue(faults, b.dir, shape)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.queue, b.rel.Queue = q, q
+		faults := b.failing()
 		p := somebody()
 		b.pour(p, shape.Backlog*shape.mail())
 		dropped := func() (*Booking, int) {

@@ -36,14 +36,11 @@ func (s *Store) LendByNumber(ctx context.Context, name pool.Group, n pool.Number
 		return nil, err
 	}
 	defer s.leave()
-	g, err := s.group(name)
+	key, err := s.keyOf(name, n)
 	if err != nil {
 		return nil, err
 	}
-	if n < g.floor {
-		return nil, pool.ErrNotFound
-	}
-	return s.lend(numberKey(g.id, n), func(v view) error {
+	return s.lend(key, func(v view) error {
 		for group, number := range v.locations() {
 			if number == n && pool.Group(group) == name {
 				return nil

@@ -88,13 +88,8 @@ func (s *Store) fromIndex(err error) error {
 	return errors.Join(pool.ErrCorrupt, err)
 }
 
-// ByNumber implements [pool.Reader]. It returns ErrCorrupt for an article that
-// is damaged on disk.
-func (s *Store) ByNumber(ctx context.Context, name pool.Group, n pool.Number) (*pool.Stored, error) {
-	if err := s.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer s.leave()
+// keyOf returns the key in the index of a number that has not expired.
+func (s *Store) keyOf(name pool.Group, n pool.Number) ([]byte, error) {
 	g, err := s.group(name)
 	if err != nil {
 		return nil, err
@@ -102,7 +97,21 @@ func (s *Store) ByNumber(ctx context.Context, name pool.Group, n pool.Number) (*
 	if n < g.floor {
 		return nil, pool.ErrNotFound
 	}
-	a, err := s.article(numberKey(g.id, n))
+	return numberKey(g.id, n), nil
+}
+
+// ByNumber implements [pool.Reader]. It returns ErrCorrupt for an article that
+// is damaged on disk.
+func (s *Store) ByNumber(ctx context.Context, name pool.Group, n pool.Number) (*pool.Stored, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	key, err := s.keyOf(name, n)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.article(key)
 	if err != nil {
 		return nil, err
 	}
