@@ -172,7 +172,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 	}
 	g.releaser = &batch.Releaser{
 		Queue: g.queue, Store: g.store, Signer: g.keys.Signer(),
-		Domain: s.Domain, Group: s.PoolGroup, Log: s.Logger,
+		Domain: s.Domain, Group: s.PoolGroup, Log: s.Logger, Pace: min(releasePace, s.Batches.Calendar.BatchInterval/10),
 	}
 	policy, err := s.Policy()
 	if err != nil {

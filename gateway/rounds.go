@@ -17,6 +17,10 @@ const (
 	complain = time.Minute
 )
 
+// releasePace is what the moments are rounded up to at which batches appear: many
+// times as long as it takes to make one of the default size.
+const releasePace = 100 * time.Millisecond
+
 // rounds keeps the gateway's rhythm until ctx ends: a round at the start of
 // every batch.
 func (g *Gateway) rounds(ctx context.Context) error {

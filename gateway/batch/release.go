@@ -34,6 +34,12 @@ type Releaser struct {
 	Domain string
 	Group  pool.Group // the pool's
 	Log    zerolog.Logger
+
+	// Pace is what the moment at which a batch appears is rounded up to, from the
+	// call of Release on. Making a batch takes a little less or more by what is in
+	// it, and may wait for a deposit under way: rounded, none of that can be seen.
+	// At 0 nothing is rounded.
+	Pace time.Duration
 }
 
 // Due returns the first and the last batch that should have left by now; there
@@ -51,6 +57,7 @@ func (r *Releaser) Due(now time.Time) (first, last uint64) {
 // error, all of that is in the store. After an error it may be called again,
 // for the same batch; no article is ever filed twice.
 func (r *Releaser) Release(ctx context.Context, batch uint64) error {
+	begun := time.Now()
 	if err := r.finish(ctx); err != nil { // what a crash or a failure left
 		return err
 	}
@@ -64,7 +71,26 @@ func (r *Releaser) Release(ctx context.Context, batch uint64) error {
 	if err := r.Queue.folder.save(p, planFile); err != nil {
 		return err
 	}
+	if err := r.pause(ctx, begun); err != nil {
+		return err
+	}
 	return r.finish(ctx)
+}
+
+// pause waits for the moment at which a batch appears whose release was begun
+// then.
+func (r *Releaser) pause(ctx context.Context, begun time.Time) error {
+	if r.Pace <= 0 {
+		return nil
+	}
+	moment := time.NewTimer(r.Pace - time.Since(begun)%r.Pace)
+	defer moment.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-moment.C:
+		return nil
+	}
 }
 
 // finish files the plan that is on disk, if there is one.

@@ -2,6 +2,8 @@ package batch
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -78,6 +80,73 @@ func masked(s *pool.Stored) string {
 		return '.'
 	}, string(s.Body()))
 	return head + "\n" + body
+}
+
+// A deposit under way holds the making of a batch up, which must not show.
+func TestRelease_appearsAtAMomentOfItsOwn(t *testing.T) {
+	for name, busy := range map[string]time.Duration{"idle": 0, "busy": 30 * time.Millisecond, "very busy": 130 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				clock := &appearance{Store: b.store}
+				b.rel.Store, b.rel.Pace = clock, 100*time.Millisecond
+				booking := b.queue.Begin()
+				if _, err := booking.Post(100); err != nil {
+					t.Fatal(err)
+				}
+				nextBatch()
+				begun := time.Now()
+				go func() {
+					time.Sleep(busy)
+					booking.Drop()
+				}()
+				b.releaseDue()
+				want := busy.Truncate(b.rel.Pace) + b.rel.Pace
+				if got := clock.first.Sub(begun); got != want {
+					t.Errorf("the first entry came %v after the release had begun, want %v", got, want)
+				}
+			})
+		})
+	}
+}
+
+// An appearance notes when a store was given its first article.
+type appearance struct {
+	pool.Store
+	first time.Time
+}
+
+func (a *appearance) Append(ctx context.Context, article *pool.Article) ([]pool.Location, error) {
+	if a.first.IsZero() {
+		a.first = time.Now()
+	}
+	return a.Store.Append(ctx, article)
+}
+
+// Who stops the gateway while a batch waits for its moment finds it afterwards.
+func TestRelease_stoppedBeforeItsMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.rel.Pace = 100 * time.Millisecond
+		slot := b.send(somebody(), 1)[0]
+		nextBatch()
+		ctx, stop := context.WithTimeout(t.Context(), b.rel.Pace/2)
+		defer stop()
+		if err := b.rel.Release(ctx, slot.Batch); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got error %v, want that of the context", err)
+		}
+		if n := b.count(poolGroup); n != 0 {
+			t.Fatalf("%d entries appeared before their moment", n)
+		}
+		b.reopen()
+		b.releaseDue()
+		if n := b.count(poolGroup); n != shape.Size {
+			t.Errorf("%d entries after the restart, want %d", n, shape.Size)
+		}
+		if _, err := b.store.ByID(t.Context(), pool.MessageID(slot.Tag.MessageID(domain))); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Real entries in front of the cover, or behind it, would tell which is which.

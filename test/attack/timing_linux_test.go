@@ -105,6 +105,11 @@ func below(xs []float64, limit float64) (m moments) {
 	return m
 }
 
+func quantile(xs []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(xs))
+	return sorted[int(q*float64(len(sorted)-1))]
+}
+
 // pairs is every two of cases.
 func pairs(cases ...string) (out [][2]string) {
 	for i, a := range cases {
