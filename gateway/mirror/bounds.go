@@ -19,6 +19,11 @@ type Bounds struct {
 // entryOctets is what an entry takes on the disk, with its part of the manifest.
 const entryOctets = 23 << 10
 
+// leastBatch is how many entries a batch counts for at least. One of a single entry
+// costs no less to look for: without it, a gateway of batches by the second would
+// have more of them looked for than all honest ones together.
+const leastBatch = 8
+
 // What a gateway may have posted among the keys of one day of ours, in octets:
 // directories, and testimonies and alarms, each. An honest one has a directory an
 // epoch and bears witness of everybody's; each of these has some kilobytes. One
@@ -36,7 +41,7 @@ func (b *Book) poolOf(d *note.Directory) float64 {
 	if ours.EpochLength > 0 {
 		span = min(span, float64(ours.Retention+1)*ours.EpochLength.Seconds())
 	}
-	return float64(d.BatchSize) * entryOctets * span / d.BatchInterval.Seconds()
+	return float64(max(d.BatchSize, leastBatch)) * entryOctets * span / d.BatchInterval.Seconds()
 }
 
 // afford says whether a directory is one that may be learnt, or may follow: by its
@@ -177,13 +182,17 @@ func (b *Book) spend(id pool.MessageID, domain string, kind, octets int, epoch u
 		s := b.spent[domain]
 		if day := now.Unix() / (24 * 60 * 60); s == nil || s.day != day {
 			s = &spending{day: day}
-			b.spent[domain] = s
 		}
 		if s.octets[kind]+octets > most {
 			return nil, ErrExcess
 		}
 		s.octets[kind] += octets
-		return func() { s.octets[kind] -= octets }, nil
+		b.spent[domain] = s
+		return func() {
+			if s.octets[kind] -= octets; s.octets == [2]int{} && b.spent[domain] == s {
+				delete(b.spent, domain) // anybody can name gateways that there are not
+			}
+		}, nil
 	})
 }
 

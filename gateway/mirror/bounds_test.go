@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -110,8 +111,10 @@ func TestBounds_theTallyForgetsWhatExpired(t *testing.T) {
 
 func TestBounds_whatAGatewayPublishes(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
-	p.Book.Bound(Bounds{Gateways: 2, Octets: 8 << 30}, p.Calendar) // which lets one have 1 GiB
-	large := func(d *note.Directory) { d.BatchSize = 5 }           // 5 × 10,080 × 23 KiB
+	bounds := Bounds{Gateways: 2, Octets: 16 << 30} // which lets one have 2 GiB
+	p.Book.Bound(bounds, p.Calendar)
+	large := func(d *note.Directory) { d.BatchSize = 10 } // 10 × 10,080 × 23 KiB
+	often := func(d *note.Directory) { d.BatchSize, d.BatchInterval = 1, time.Minute }
 	endless := func(d *note.Directory) { d.PoolRetention = 1<<64 - 1 }
 	future := func(d *note.Directory) { d.Seal[0].Epoch, d.Seal[1].Epoch = 2951, 2952 }
 	old := func(d *note.Directory) { d.Seal[0].Epoch, d.Seal[1].Epoch = 2900, 2901 }
@@ -121,12 +124,13 @@ func TestBounds_whatAGatewayPublishes(t *testing.T) {
 		want   error
 	}{
 		{"too large", large, ErrExcess},
+		{"too many batches, be there little in them", often, ErrExcess},
 		{"kept for ever there, and so long as others here", endless, nil},
 		{"of an epoch to come", future, ErrWindow},
 		{"of an epoch whose tokens are dead", old, ErrWindow},
 	} {
 		p, gw := newPolicy(t, nil, true), newPublisher(t)
-		p.Book.Bound(Bounds{Gateways: 2, Octets: 8 << 30}, p.Calendar)
+		p.Book.Bound(bounds, p.Calendar)
 		_, signed := gw.directory(c.change)
 		if _, err := p.Book.Learn(far, signed, now()); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v", c.what, err)
@@ -142,6 +146,30 @@ func TestBounds_whatAGatewayPublishes(t *testing.T) {
 	gw.last.Serial--
 	if _, err := check(t, p, text(gw.directoryArticle(large))); errors.Is(err, ErrExcess) {
 		t.Error("the operator has named it, and it is too large all the same")
+	}
+}
+
+// Whoever can post among the keys anywhere names as many gateways as he likes.
+func TestBounds_nothingIsRememberedOfGatewaysThatAreNotTaken(t *testing.T) {
+	p := newPolicy(t, nil, false)
+	for domain, signed := range strangers(t, 3, nil) {
+		d, err := note.PeekDirectory(signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := append(bytes.Clone(signed), bytes.Repeat([]byte("x\n"), keysOfLearnt)...)
+		for _, signed := range [][]byte{signed, large} {
+			a, err := entry.Note(domain, groups().Keys, entry.DirectoryID(domain, d.Epoch(), 1), entry.DirectorySubject(d.Epoch(), 1), now(), signed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := check(t, p, text(a)); err == nil {
+				t.Error("it is taken")
+			}
+		}
+	}
+	if len(p.Book.spent) > 0 || len(p.Book.passing) > 0 {
+		t.Errorf("%d gateways and %d articles are remembered", len(p.Book.spent), len(p.Book.passing))
 	}
 }
 
@@ -204,6 +232,7 @@ func TestBounds_howManyAreLearnt(t *testing.T) {
 
 func TestBounds_whatIsPostedAmongTheKeysInADay(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
+	p.Book.Bound(Bounds{Gateways: 100, Octets: 1 << 40}, p.Calendar)
 	fat := func(d *note.Directory) { // 28 KiB or so
 		d.Blind = d.Blind[:1:1]
 		for e := uint64(2951); len(d.Blind) < 500; e++ {

@@ -354,6 +354,38 @@ func TestRepairer_gatewayThatBeganAnew(t *testing.T) {
 	}
 }
 
+// A gateway of which nothing can be had keeps nobody else's from being asked for,
+// least of all what our own disk has lost.
+func TestRepairer_gatewaysHaveEqualParts(t *testing.T) {
+	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
+	p.Own = &Own{Signer: gw.signer.Verifier(), Released: current, Store: store}
+	for domain, signed := range strangers(t, 2, nil) { // ten thousand batches each
+		if _, err := p.Book.Learn(domain, signed, now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids, err := NewRepairer(p, store).Lacking(t.Context(), now(), func(pool.MessageID) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := make(map[string]int)
+	for _, id := range ids {
+		_, domain, _ := strings.Cut(strings.TrimSuffix(string(id), ">"), "@")
+		of[domain]++
+	}
+	if len(ids) != atATime || len(of) != 3 {
+		t.Fatalf("%d are asked for: %v", len(ids), of)
+	}
+	for domain, n := range of {
+		if n < atATime/3 || n > atATime/3+1 {
+			t.Errorf("%d of %s", n, domain)
+		}
+	}
+	if !strings.HasSuffix(string(ids[0]), "@"+ours+">") {
+		t.Error("what we have lost ourselves does not come first")
+	}
+}
+
 func TestManifestOf_isWhatWasSigned(t *testing.T) {
 	gw, store := newPublisher(t), newStore(t)
 	_, a := gw.batch(7)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/restante/restante/crypto/note"
@@ -33,11 +34,12 @@ func (p *Policy) get(domain string) (*note.Directory, *note.Verifier, error) {
 	}, p.Own.Signer, nil
 }
 
-// gateways is the domains of the gateways of which what is lacking is fetched.
+// gateways is the domains of the gateways of which what is lacking is fetched: our
+// own first, of which what is lost is our users' mail.
 func (p *Policy) gateways() []string {
 	all := p.Book.Gateways()
 	if p.Own != nil {
-		all = append(all, p.Book.own)
+		all = slices.Insert(all, 0, p.Book.own)
 	}
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/restante/restante/crypto/note"
@@ -13,7 +14,7 @@ import (
 	"github.com/restante/restante/pool/entry"
 )
 
-// atATime is how many lacking articles are named at a time.
+// atATime is how many lacking articles are named at a time, and of one gateway.
 const atATime = 2000
 
 // A Repairer finds out what the pool lacks: every batch of a gateway has a
@@ -39,22 +40,44 @@ func NewRepairer(p *Policy, store pool.Reader) *Repairer {
 }
 
 // Lacking returns directories, manifests and entries that should be here and are
-// not, of those that due approves. There may be more once these are here.
+// not, of those that due approves. There may be more once these are here. All
+// gateways have an equal part: one of which endlessly much lacks keeps nobody else's
+// from being asked for.
 func (r *Repairer) Lacking(ctx context.Context, now time.Time, due func(pool.MessageID) bool) ([]pool.MessageID, error) {
-	var out []pool.MessageID
-	for _, domain := range r.policy.gateways() {
+	var parts [][]pool.MessageID
+	all := r.policy.gateways()
+	maps.DeleteFunc(r.state, func(domain string, _ *progress) bool { return !slices.Contains(all, domain) })
+	for _, domain := range all {
 		d, _, err := r.policy.get(domain)
 		if err != nil {
 			continue // nothing is taken of it any more
 		}
-		if out, err = r.lackingOf(ctx, out, d, now, due); err != nil {
+		part, err := r.lackingOf(ctx, d, now, due)
+		if err != nil {
 			return nil, err
 		}
+		parts = append(parts, part)
 	}
-	return out, nil
+	return deal(parts, atATime), nil
 }
 
-func (r *Repairer) lackingOf(ctx context.Context, out []pool.MessageID, d *note.Directory, now time.Time, due func(pool.MessageID) bool) ([]pool.MessageID, error) {
+// deal takes the first of each part, then the second of each, and so on, most in all.
+func deal(parts [][]pool.MessageID, most int) (out []pool.MessageID) {
+	for i := 0; len(out) < most; i++ {
+		dealt := len(out)
+		for _, part := range parts {
+			if i < len(part) && len(out) < most {
+				out = append(out, part[i])
+			}
+		}
+		if len(out) == dealt {
+			break
+		}
+	}
+	return out
+}
+
+func (r *Repairer) lackingOf(ctx context.Context, d *note.Directory, now time.Time, due func(pool.MessageID) bool) (out []pool.MessageID, err error) {
 	p := r.state[d.Domain]
 	if p == nil {
 		p = &progress{whole: make(map[uint64]bool)}
