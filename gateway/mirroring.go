@@ -156,6 +156,9 @@ func (m *mirroring) look(ctx context.Context) {
 	if err := m.policy.Recount(ctx, m.store, m.filed, time.Now()); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("what is here of other gateways' batches can't be counted")
 	}
+	if err := m.policy.Relearn(ctx, m.store, time.Now()); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Msg("what the store has of other gateways' directories can't be learnt")
+	}
 	repairer := mirror.NewRepairer(m.policy, m.store)
 	var looked, witnessed time.Time
 	for ctx.Err() == nil {

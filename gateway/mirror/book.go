@@ -341,10 +341,13 @@ func (b *Book) save() error {
 		err = record.Replace(record.OS{}, b.path, text)
 	}
 	if err != nil {
-		return fmt.Errorf("write the book of other gateways: %w", err)
+		return fmt.Errorf("%w: %w", errBook, err)
 	}
 	return nil
 }
+
+// errBook is a fault of the disk's, and says nothing about a directory.
+var errBook = errors.New("write the book of other gateways")
 
 // used is held, but for a gateway that is convicted: it returns [ErrConvicted].
 func (b *Book) used(domain string) (*gateway, error) {
