@@ -57,19 +57,11 @@ func TestTiming_depositsTellNothingOfAMailbox(t *testing.T) {
 func TestTiming_placesTellNextToNothing(t *testing.T) {
 	const most = 5_000 // nanoseconds: a sixtieth of what a message takes
 	d := newDepositing(t)
-	all := d.measurePlaces(tries(t, 1_000, 25_000))
-	control := all.compare(planted, flooded)
-	t.Logf("control, %v", control)
-	if control.t < beyondChance || control.shift < most {
-		t.Error("the measurement does not see a dependence that is there")
-	}
-	for _, pair := range append(pairs(unused, healthy, full, flooded), [2]string{longUnused, longLacks}) {
-		c := all.compare(pair[0], pair[1])
-		t.Logf("%d tries of each: %v", len(all[pair[0]]), c)
-		if math.Abs(c.shift) > most {
-			t.Errorf("they differ by more than %d ns", most)
-		}
-	}
+	n := tries(t, 1_000, 25_000)
+	alike := append(pairs(unused, healthy, full, flooded), [2]string{longUnused, longLacks})
+	mustNotDiffer(t, func() times { return d.measurePlaces(n) },
+		func(c contrast) bool { return c.t > beyondChance && math.Abs(c.shift) > most },
+		alike, [2]string{planted, flooded})
 }
 
 // depositing is an office that takes messages.

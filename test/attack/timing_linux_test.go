@@ -120,43 +120,44 @@ func pairs(cases ...string) (out [][2]string) {
 	return out
 }
 
-// mustBeAlike fails the test if the times of some cases differ, in a measurement
-// and in another one. Controls are two cases each, the first of which is slower:
-// that must be seen.
+// mustBeAlike is mustNotDiffer for cases whose times nothing may tell apart.
 func mustBeAlike(t *testing.T, measure func() times, alike [][2]string, controls ...[2]string) {
 	t.Helper()
-	all := measure()
-	for _, pair := range controls {
-		c := all.compare(pair[0], pair[1])
-		t.Logf("control, %v", c)
-		if c.t < beyondChance || c.slower != pair[0] {
-			t.Error("the measurement does not see a dependence that is there")
+	mustNotDiffer(t, measure, func(c contrast) bool { return c.t > beyondChance }, alike, controls...)
+}
+
+// mustNotDiffer fails the test if the times of some cases differ, as tells says of
+// their contrast, in a measurement and in another one. Controls are two cases each,
+// the first of which is slower: that must be seen in one of the two.
+func mustNotDiffer(t *testing.T, measure func() times, tells func(contrast) bool, alike [][2]string, controls ...[2]string) {
+	t.Helper()
+	flaws := func() map[string]bool {
+		all, out := measure(), map[string]bool{}
+		for _, pair := range controls {
+			c := all.compare(pair[0], pair[1])
+			t.Logf("control, %v", c)
+			if !tells(c) || c.slower != pair[0] {
+				out[fmt.Sprintf("the measurement does not see that %s takes longer than %s", pair[0], pair[1])] = true
+			}
 		}
+		for _, pair := range alike {
+			c := all.compare(pair[0], pair[1])
+			t.Logf("%d tries of each: %v", min(len(all[pair[0]]), len(all[pair[1]])), c)
+			if tells(c) {
+				out[fmt.Sprintf("the time tells: %s takes longer than %s", c.slower, c.faster)] = true
+			}
+		}
+		return out
 	}
-	suspected := all.suspects(t, alike)
+	suspected := flaws()
 	if len(suspected) == 0 {
 		return
 	}
-	again := measure().suspects(t, alike)
-	for pair := range suspected {
-		if again[pair] {
-			t.Errorf("the time tells: %s takes longer than %s, twice in a row", pair[0], pair[1])
+	for flaw := range flaws() {
+		if suspected[flaw] {
+			t.Errorf("%s, twice in a row", flaw)
 		}
 	}
-}
-
-// suspects is the pairs that differ, the slower case first.
-func (all times) suspects(t *testing.T, alike [][2]string) map[[2]string]bool {
-	t.Helper()
-	out := map[[2]string]bool{}
-	for _, pair := range alike {
-		c := all.compare(pair[0], pair[1])
-		t.Logf("%d tries of each: %v", min(len(all[pair[0]]), len(all[pair[1]])), c)
-		if c.t > beyondChance {
-			out[[2]string{c.slower, c.faster}] = true
-		}
-	}
-	return out
 }
 
 // shuffled is each case so many times, in random order.
