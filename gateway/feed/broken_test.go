@@ -1,10 +1,17 @@
 package feed
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/restante/restante/pool"
 )
 
 func TestFeed_articleOverWhichThePeerHangsUpHoldsUpNoOther(t *testing.T) {
@@ -60,4 +67,34 @@ func TestFeed_stopsWhileThePeerSaysNothing(t *testing.T) {
 	if took := time.Since(begun); took > 10*time.Second {
 		t.Errorf("it took %v to stop", took)
 	}
+}
+
+// A store that can't be read just now can be a little later.
+func TestFeed_beginsWhenTheStoreCanBeReadAgain(t *testing.T) {
+	s, k := newStore(t), newTaker(t, true)
+	file(t, s, "<1@x>", "a.one", "other.example")
+	f := New(t.TempDir(), &ailing{Reader: s}, []Peer{k.peer("*")}, zerolog.Nop())
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	if c := settled(t, f, 1); c.Accepted != 1 {
+		t.Errorf("%+v", c)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// An ailing store can't say its groups the first time.
+type ailing struct {
+	pool.Reader
+	asked atomic.Bool
+}
+
+func (a *ailing) Groups(ctx context.Context) ([]pool.GroupInfo, error) {
+	if !a.asked.Swap(true) {
+		return nil, errors.New("the disk does not answer")
+	}
+	return a.Reader.Groups(ctx)
 }

@@ -87,38 +87,51 @@ func newFeeder(dir string, store pool.Reader, p Peer, log zerolog.Logger) (*feed
 	return f, nil
 }
 
-// run feeds until ctx ends.
+// run feeds until ctx ends. What fails is tried again: a disk that is full, or a store
+// that can't be read just now, must not end a feed for good.
 func (f *feeder) run(ctx context.Context) error {
-	if err := f.begin(ctx); err != nil {
-		return err
+	for failed := false; ; failed = true {
+		err := f.begin(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !failed {
+			f.log.Error().Err(err).Msg("a feed can't begin just now, trying again")
+		}
+		f.pause(ctx)
 	}
 	var links sync.WaitGroup
 	for range positive(f.peer.Connections, 1) {
 		links.Go(func() { f.link(ctx) })
 	}
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-time.After(keep):
-		}
-		if err := f.queue.state().save(f.path); err != nil {
+	for failed := false; ctx.Err() == nil; f.pause(ctx) {
+		err := f.queue.state().save(f.path)
+		if err != nil && !failed {
 			f.log.Error().Err(err).Msg("how far a feed has come can't be noted: after a restart some articles are offered twice")
 		}
+		failed = err != nil
 	}
 	links.Wait()
 	return f.queue.state().save(f.path)
+}
+
+// pause is the time between two writings of the state.
+func (f *feeder) pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(keep):
+	}
 }
 
 // begin fixes where a new feed starts: what comes from now on is offered, even
 // if it comes while the peer is away.
 func (f *feeder) begin(ctx context.Context) error {
 	f.queue.mu.Lock()
-	err := f.queue.scan(ctx)
-	f.queue.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return f.queue.state().save(f.path)
+	defer f.queue.mu.Unlock()
+	return f.queue.scan(ctx)
 }
 
 // link keeps one connection while there is something to feed, until ctx ends.
