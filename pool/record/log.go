@@ -178,7 +178,21 @@ func (l *Log) End() int64 {
 
 // Next returns where the next record goes, if all that were added get there. It
 // is for whoever adds.
-func (l *Log) Next() int64 { return l.next }
+func (l *Log) Next() int64 {
+	if l.gathering == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.rewind()
+	}
+	return l.next
+}
+
+// rewind goes back to the end after records were cut off. l.mu is held.
+func (l *Log) rewind() {
+	if l.seen != l.cuts {
+		l.seen, l.next = l.cuts, l.end
+	}
+}
 
 // Failed returns the error that a commit latched, or nil.
 func (l *Log) Failed() error {
@@ -246,9 +260,7 @@ func (p *Pending) early() {
 func (l *Log) begin() *Pending {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.seen != l.cuts {
-		l.seen, l.next = l.cuts, l.end
-	}
+	l.rewind()
 	p := &Pending{log: l, from: l.next, to: l.next, cuts: l.cuts}
 	if n := len(l.spares); n > 0 {
 		p.buf, l.spares = l.spares[n-1], l.spares[:n-1]

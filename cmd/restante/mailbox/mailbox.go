@@ -109,19 +109,19 @@ func (m *Mailbox) load(files record.Opener, path string) error {
 	opened := 0
 	log, res, err := record.Open(files, path, 0, func(offset int64, payload []byte) error {
 		e, err := m.unseal(offset, payload)
-		switch {
-		case err != nil && opened == 0:
-			return ErrKey
-		case err != nil:
+		if err != nil {
 			m.Damaged = true
-		default:
-			opened++
-			m.apply(&e, place{offset, len(payload)})
+			return nil //nolint:nilerr // the rest may be whole
 		}
+		opened++
+		m.apply(&e, place{offset, len(payload)})
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("open the mail: %w", err)
+	}
+	if m.Damaged && opened == 0 {
+		return fmt.Errorf("open the mail: %w", errors.Join(ErrKey, log.Close()))
 	}
 	m.log = log
 	m.Damaged = m.Damaged || len(res.Gaps) > 0

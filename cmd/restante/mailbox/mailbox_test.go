@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/pool"
@@ -159,6 +160,33 @@ func TestOpen_findsWhatIsLeftOfADamagedFile(t *testing.T) {
 	}
 	m = openIn(t, dir, seed)
 	if got := m.Messages(Inbox); !m.Damaged || len(got) != 2 || got[1].ID != "<3@x>" {
+		t.Errorf("damaged %v, left %v", m.Damaged, got)
+	}
+}
+
+// One record that can't be opened is damage, be it the first: the key is the right one.
+func TestOpen_firstRecordCannotBeOpened(t *testing.T) {
+	dir, seed := t.TempDir(), identity.NewSeed()
+	m, err := Open(dir, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, other := m.aead, identity.NewSeed().LocalKey()
+	if m.aead, err = chacha20poly1305.NewX(other[:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Put(message("<1@x>", Inbox)); err != nil {
+		t.Fatal(err)
+	}
+	m.aead = own
+	if err := m.Put(message("<2@x>", Inbox)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m = openIn(t, dir, seed)
+	if got := m.Messages(Inbox); !m.Damaged || len(got) != 1 || got[0].ID != "<2@x>" {
 		t.Errorf("damaged %v, left %v", m.Damaged, got)
 	}
 }
