@@ -179,7 +179,7 @@ func Open(ctx context.Context, s Settings) (_ *Gateway, err error) {
 		return nil, err
 	}
 	policy.Cosigned = g.cosigned
-	policy.Own = &mirror.Own{Signer: g.keys.Signer().Verifier(), Released: g.queue.Released, Store: g.store}
+	policy.Own = &mirror.Own{Keys: g.keys.Signers, Directory: func() []byte { return g.keys.Directory().Signed }, Released: g.queue.Released, Store: g.store}
 	g.peers = peer.New(peer.Options{
 		Domain: s.Domain, Peers: s.Peers, Store: g.store, Cutoff: s.Cutoff, Certificate: session.CertificateHash,
 		Own: []pool.Group{office.Reply, office.Inbox, office.Sent}, Gateways: policy,

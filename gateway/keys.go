@@ -4,11 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"time"
 
+	"github.com/restante/restante/gateway/batch"
 	"github.com/restante/restante/gateway/keyring"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/disk"
 )
+
+// RotateSigner makes another signing key for a gateway that does not run. What the old
+// one has signed of batches that may have left is still good.
+func RotateSigner(s Settings, r *keyring.Ring, now time.Time) error {
+	begun, err := batch.Begun(filepath.Join(s.Data, "queue"))
+	if err != nil {
+		return err
+	}
+	return r.RotateSigner(max(begun, s.Batches.Calendar.Batch(now)))
+}
 
 // Alone calls f while nobody else has the data folder, a running gateway
 // included. It returns [disk.ErrInUse] when somebody has.

@@ -82,6 +82,14 @@ func printKeys(out io.Writer, conf config.Config, l *keyring.Listing) error {
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "signing key\t%s\n", verifier.Line())
+	for _, k := range d.Replaced {
+		replaced, err := note.NewVerifier(d.Domain, k.Key[:])
+		if err != nil {
+			return err
+		}
+		last := time.Unix(0, 0).UTC().Add(time.Duration(k.Last) * d.BatchInterval)
+		fmt.Fprintf(w, "replaced key\t%s, good up to the batch of %s\n", replaced.Line(), last.Format(listTime))
+	}
 	fmt.Fprintf(w, "directory\t%d, made in epoch %d\n", d.Serial, d.Epoch())
 	fmt.Fprintf(w, "wrapped\t%s\n", wrappingWord(l.Wrapping))
 	if l.Rotating {
@@ -105,9 +113,11 @@ func printKeys(out io.Writer, conf config.Config, l *keyring.Listing) error {
 	return w.Flush()
 }
 
+const listTime = "2006-01-02 15:04:05"
+
 // begins is when an epoch begins.
 func begins(d *note.Directory, epoch uint64) string {
-	return time.Unix(0, 0).UTC().Add(time.Duration(epoch) * d.EpochLength).Format("2006-01-02 15:04:05")
+	return time.Unix(0, 0).UTC().Add(time.Duration(epoch) * d.EpochLength).Format(listTime)
 }
 
 // until is when a key of an epoch that lives so many more is destroyed.
@@ -153,7 +163,8 @@ else is replaced by itself, epoch by epoch.
   --root  a new root from the epoch after the next on: who has the old one can't
           find mail that comes then. Clients have their IDs blinded anew.
   --sign  a new signing key. The old one signs the directory that names it, so
-          that clients and witnesses follow.
+          that clients and witnesses follow. What it signed of batches up to now
+          stays good; of later ones nobody takes anything under it.
 
 The next start publishes a directory that says so. Stop the gateway first.`,
 		Example: "  restanted keys rotate --seal --root --sign",
@@ -165,8 +176,9 @@ The next start publishes a directory that says so. Stop the gateway first.`,
 	sign := c.Flags().Bool("sign", false, "replace the signing key")
 	c.MarkFlagsOneRequired("seal", "root", "sign")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return withKeys(c, *path, func(r *keyring.Ring) error {
-			if _, err := r.Advance(time.Now()); err != nil {
+		return withKeys(c, *path, func(s gateway.Settings, r *keyring.Ring) error {
+			now := time.Now()
+			if _, err := r.Advance(now); err != nil {
 				return err
 			}
 			for _, part := range []struct {
@@ -176,7 +188,7 @@ The next start publishes a directory that says so. Stop the gateway first.`,
 			}{
 				{*seal, r.RotateSeals, "Seal keys replaced. Tokens made in this epoch are dead."},
 				{*root, r.RotateRoot, "New root made. It is in force from the epoch after the next on."},
-				{*sign, r.RotateSigner, "Signing key replaced. Publish the new one where you published the old one."},
+				{*sign, func() error { return gateway.RotateSigner(s, r, now) }, "Signing key replaced. Publish the new one where you published the old one."},
 			} {
 				if !part.wanted {
 					continue
@@ -206,7 +218,7 @@ and nothing brings them back. Without --yes it only says what the clock says.`,
 	path := addConfigFlag(c)
 	yes := c.Flags().Bool("yes", false, "the time is right: go on")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return withKeys(c, *path, func(r *keyring.Ring) error {
+		return withKeys(c, *path, func(_ gateway.Settings, r *keyring.Ring) error {
 			now := time.Now().UTC()
 			err := r.Clock(now)
 			if err == nil {
@@ -228,7 +240,7 @@ and nothing brings them back. Without --yes it only says what the clock says.`,
 }
 
 // withKeys opens the keys of a gateway that does not run.
-func withKeys(c *cobra.Command, path string, f func(*keyring.Ring) error) error {
+func withKeys(c *cobra.Command, path string, f func(gateway.Settings, *keyring.Ring) error) error {
 	conf, err := load(path)
 	if err != nil {
 		return err
@@ -242,7 +254,7 @@ func withKeys(c *cobra.Command, path string, f func(*keyring.Ring) error) error 
 		return err
 	}
 	s.KeyLock = lock
-	if err = gateway.WithKeys(c.Context(), s, f); errors.Is(err, keyring.ErrClock) {
+	if err = gateway.WithKeys(c.Context(), s, func(r *keyring.Ring) error { return f(s, r) }); errors.Is(err, keyring.ErrClock) {
 		return fmt.Errorf("%w: set it right, or see restanted keys accept-clock", err)
 	}
 	return err

@@ -22,6 +22,7 @@ var (
 // holds the newest, and takes only what follows from it. It is for one goroutine.
 type Chain struct {
 	gateway   *Verifier // the key that must sign the next directory
+	keys      *Keys     // those of the newest
 	directory *Directory
 	text      string
 	signed    []byte
@@ -44,11 +45,11 @@ func StartChain(signed []byte, gateway *Verifier) (*Chain, error) {
 
 // hold makes d the newest directory, and its signing key the one that is pinned.
 func (c *Chain) hold(d *Directory, text string, signed []byte) error {
-	gateway, err := NewVerifier(d.Domain, d.Sign[:])
+	keys, err := d.Keys()
 	if err != nil {
 		return err
 	}
-	c.gateway, c.directory, c.text, c.signed = gateway, d, text, slices.Clone(signed)
+	c.gateway, c.keys, c.directory, c.text, c.signed = keys.newest, keys, d, text, slices.Clone(signed)
 	return nil
 }
 
@@ -60,6 +61,9 @@ func (c *Chain) Signed() []byte { return slices.Clone(c.signed) }
 
 // Gateway returns the signing key that is pinned now.
 func (c *Chain) Gateway() *Verifier { return c.gateway }
+
+// Keys returns the signing keys that the newest directory names.
+func (c *Chain) Keys() *Keys { return c.keys }
 
 // Extend takes the next directory, or the newest one again, perhaps with more
 // signatures. It says whether it is new. Errors, after which the chain is as it

@@ -26,8 +26,9 @@ type Directory struct {
 	PoolRetention uint64            // epochs that an entry stays in the pool
 	TokenLife     uint64            // epochs that a token is honoured
 	Sign          [ed25519.PublicKeySize]byte
-	Seal          []EpochKey // X25519 public keys; ParseDirectory gives them by epoch
-	Blind         []EpochKey // blinding public keys K_e; ParseDirectory gives them by epoch
+	Replaced      []ReplacedKey // signing keys of which entries are retained, at most MaxReplaced; ParseDirectory gives them by batch
+	Seal          []EpochKey    // X25519 public keys; ParseDirectory gives them by epoch
+	Blind         []EpochKey    // blinding public keys K_e; ParseDirectory gives them by epoch
 }
 
 // An EpochKey is a public key of one epoch, 32 octets. Nothing says yet that
@@ -61,6 +62,7 @@ func (d *Directory) Text() string {
 	writeNumber(&out, "pool-retention", d.PoolRetention)
 	writeNumber(&out, "token-life", d.TokenLife)
 	out.WriteString("sign " + base64.RawURLEncoding.EncodeToString(d.Sign[:]) + "\n")
+	writeReplaced(&out, d.Replaced)
 	writeKeys(&out, "seal", d.Seal)
 	writeKeys(&out, "blind", d.Blind)
 	return out.String()
@@ -104,6 +106,7 @@ func ParseDirectory(text string) (*Directory, error) {
 		PoolRetention: r.number("pool-retention"),
 		TokenLife:     r.number("token-life"),
 		Sign:          r.octets(r.value("sign")),
+		Replaced:      r.replaced(),
 		Seal:          r.keys("seal"),
 		Blind:         r.keys("blind"),
 	}

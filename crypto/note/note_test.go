@@ -2,6 +2,7 @@ package note
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
@@ -55,6 +56,16 @@ func keys() *rapid.Generator[[]EpochKey] {
 	})
 }
 
+func replaced() *rapid.Generator[[]ReplacedKey] {
+	return rapid.Custom(func(t *rapid.T) []ReplacedKey {
+		var out []ReplacedKey
+		for _, last := range rapid.SliceOfN(rapid.Uint64(), 0, MaxReplaced).Draw(t, "batches") {
+			out = append(out, ReplacedKey{last, hashes().Draw(t, "key")})
+		}
+		return out
+	})
+}
+
 func directories() *rapid.Generator[*Directory] {
 	return rapid.Custom(func(t *rapid.T) *Directory {
 		interval := time.Duration(rapid.IntRange(1, 3600).Draw(t, "interval")) * time.Second
@@ -63,7 +74,7 @@ func directories() *rapid.Generator[*Directory] {
 			BatchInterval: interval, EpochLength: interval * time.Duration(rapid.IntRange(1, 3000).Draw(t, "batches")),
 			BatchSize: rapid.Uint64Min(1).Draw(t, "size"), SlotsPerBatch: rapid.Uint64Range(1, 65536).Draw(t, "slots"),
 			PoolRetention: rapid.Uint64().Draw(t, "retention"), TokenLife: rapid.Uint64().Draw(t, "life"),
-			Sign: hashes().Draw(t, "sign"), Seal: keys().Draw(t, "seal"), Blind: keys().Draw(t, "blind"),
+			Sign: hashes().Draw(t, "sign"), Replaced: replaced().Draw(t, "replaced"), Seal: keys().Draw(t, "seal"), Blind: keys().Draw(t, "blind"),
 		}
 	})
 }
@@ -91,6 +102,7 @@ func TestDirectory_comesBackSorted(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
+		slices.SortStableFunc(d.Replaced, func(a, b ReplacedKey) int { return stdcmp.Compare(a.Last, b.Last) })
 		slices.SortFunc(d.Seal, byEpoch)
 		slices.SortFunc(d.Blind, byEpoch)
 		if diff := cmp.Diff(d, got); diff != "" || got.Text() != text {
@@ -108,7 +120,7 @@ const (
 
 	directoryText = "restante directory v1\ndomain gateway.example\nserial 7\nprevious " + ones + "\n" +
 		"epoch-length 604800\nbatch-interval 300\nbatch-size 8\nslots-per-batch 8\npool-retention 4\ntoken-life 12\n" +
-		"sign " + ones + "\nseal 2945 " + ones + "\nseal 2946 " + ones + "\nblind 2946 " + ones + "\n"
+		"sign " + ones + "\nreplaced 5937120 " + zeros + "\nreplaced 5939136 " + ones + "\nseal 2945 " + ones + "\nseal 2946 " + ones + "\nblind 2946 " + ones + "\n"
 )
 
 func TestManifest_hasThePagesText(t *testing.T) {
@@ -125,7 +137,7 @@ func TestDirectory_hasThePagesText(t *testing.T) {
 	one := [32]byte(bytes.Repeat([]byte{1}, 32))
 	d := &Directory{
 		Domain: domain, Serial: 7, Previous: one, EpochLength: 7 * 24 * time.Hour, BatchInterval: 5 * time.Minute,
-		BatchSize: 8, SlotsPerBatch: 8, PoolRetention: 4, TokenLife: 12, Sign: one,
+		BatchSize: 8, SlotsPerBatch: 8, PoolRetention: 4, TokenLife: 12, Sign: one, Replaced: []ReplacedKey{{5939136, one}, {Last: 5937120}},
 		Seal: []EpochKey{{2946, one}, {2945, one}}, Blind: []EpochKey{{2946, one}},
 	}
 	if diff := cmp.Diff(directoryText, d.Text()); diff != "" {
@@ -170,6 +182,10 @@ func TestParse_refusesEveryOtherText(t *testing.T) {
 		{directoryText, "slots-per-batch 8", "slots-per-batch 65537"},
 		{directoryText, "token-life 12", "token-life -1"},
 		{directoryText, "sign " + ones, "sign -"},
+		{directoryText, "replaced 5937120", "replaced 5939137"}, // out of order
+		{directoryText, "replaced 5937120 " + zeros, "replaced 5937120"},
+		{directoryText, "replaced 5937120", "replaced"},
+		{directoryText, "replaced 5937120 ", strings.Repeat("replaced 5937120 "+zeros+"\n", MaxReplaced-1) + "replaced 5937120 "}, // too many
 		{directoryText, "seal 2945", "seal 2946"},    // an epoch twice
 		{directoryText, "seal 2945", "seal 2947"},    // out of order
 		{directoryText, "seal 2945", "blind 2945"},   // kinds mixed

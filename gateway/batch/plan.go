@@ -140,6 +140,18 @@ func Kept(dir string) (remembers bool, last uint64, err error) {
 	return true, p.batch, nil
 }
 
+// Begun returns the last batch that the queue in dir let out, or began to; 0 where
+// it remembers none.
+func Begun(dir string) (uint64, error) {
+	f := folder{record.OS{}, dir}
+	_, last, err := Kept(dir)
+	if err != nil {
+		return 0, err
+	}
+	planned, err := f.readPlanned()
+	return max(last, planned), err
+}
+
 // readPlanned returns the batch of a plan that a crash left, or 0.
 func (f folder) readPlanned() (uint64, error) {
 	p, err := f.load(planFile)

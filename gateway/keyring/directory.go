@@ -49,8 +49,7 @@ func (r *Ring) loadDirectory() error {
 	if err := r.policy.follows(d); err != nil {
 		return err
 	}
-	r.publish(d, signed)
-	return nil
+	return r.publish(d, signed)
 }
 
 // follows checks that a gateway that published d may go on under the policy.
@@ -71,10 +70,16 @@ func (p Policy) follows(d *note.Directory) error {
 }
 
 // publish makes d the current directory.
-func (r *Ring) publish(d *note.Directory, signed []byte) {
+func (r *Ring) publish(d *note.Directory, signed []byte) error {
+	signers, err := d.Keys()
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrDamage, directoryFile, err)
+	}
 	epoch := d.Epoch()
 	id := pool.MessageID(fmt.Sprintf("<k.%d.%d@%s>", epoch, d.Serial, r.domain))
 	r.directory = Directory{ID: id, Epoch: epoch, Serial: d.Serial, Signed: signed}
+	r.signers, r.replaced = signers, d.Replaced
+	return nil
 }
 
 // renewDirectory makes a directory that says what the ring now holds, if the
@@ -105,8 +110,7 @@ func (r *Ring) renewDirectory(others ...*note.Signer) (bool, error) {
 	if err := r.folder.put(directoryFile, signed); err != nil {
 		return false, err
 	}
-	r.publish(next, signed)
-	return true, nil
+	return true, r.publish(next, signed)
 }
 
 // describe returns the directory of what the ring holds, without its place in
@@ -122,6 +126,7 @@ func (r *Ring) describe() (*note.Directory, error) {
 		PoolRetention: calendar.Retention,
 		TokenLife:     calendar.TokenLife,
 		Sign:          [32]byte(r.signer.Verifier().Public()),
+		Replaced:      r.stillNamed(),
 	}
 	for epoch, key := range r.seals {
 		d.Seal = append(d.Seal, note.EpochKey{Epoch: epoch, Key: [32]byte(key.Public().Bytes())})
@@ -135,6 +140,19 @@ func (r *Ring) describe() (*note.Directory, error) {
 	}
 	slices.SortFunc(d.Seal, func(a, b note.EpochKey) int { return int(a.Epoch) - int(b.Epoch) })
 	return d, nil
+}
+
+// stillNamed returns the replaced signing keys that may have signed what is retained,
+// here or, for an epoch more, where clocks are behind: the latest, if they are too many.
+func (r *Ring) stillNamed() []note.ReplacedKey {
+	oldest := r.policy.Calendar.OldestRetained(r.epoch)
+	var named []note.ReplacedKey
+	for _, k := range r.replaced {
+		if r.policy.Calendar.EpochOf(k.Last)+1 >= oldest {
+			named = append(named, k)
+		}
+	}
+	return named[max(len(named), note.MaxReplaced)-note.MaxReplaced:]
 }
 
 // The errors of what comes from outside about the directory.
@@ -167,7 +185,9 @@ func (r *Ring) Adopt(signed []byte) (bool, error) {
 	if err := r.folder.put(directoryFile, signed); err != nil {
 		return false, err
 	}
-	r.publish(d, signed)
+	if err := r.publish(d, signed); err != nil {
+		return false, err
+	}
 	r.epoch = max(r.epoch, d.Epoch())
 	r.clock.least = max(r.clock.least, r.epoch)
 	return true, nil

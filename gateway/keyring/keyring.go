@@ -63,6 +63,8 @@ type Ring struct {
 	blinds    map[uint64]*blind.Key // derived from a root on demand
 	seals     map[uint64]*token.SealKey
 	directory Directory
+	signers   *note.Keys // that the directory names
+	replaced  []note.ReplacedKey
 }
 
 // A nextRoot takes the root's place in an epoch to come.
@@ -142,6 +144,7 @@ func (r *Ring) load() error {
 	if err := r.loadSigner(); err != nil {
 		return err
 	}
+	r.signers = note.KeysOf(r.signer.Verifier())
 	var err error
 	if r.rootEpoch, r.root, err = r.loadRoot(rootFile); err != nil {
 		return err
@@ -379,3 +382,11 @@ func (r *Ring) Retained() (oldest, newest uint64) {
 
 // Signer signs entries and notes in the gateway's name.
 func (r *Ring) Signer() *note.Signer { return r.signer }
+
+// Signers returns the signing keys that the current directory names: that of
+// [Ring.Signer], and those that it has replaced and of which entries are retained.
+func (r *Ring) Signers() *note.Keys {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.signers
+}

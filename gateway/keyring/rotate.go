@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/restante/restante/crypto/blind"
 	"github.com/restante/restante/crypto/note"
@@ -55,10 +56,11 @@ func (r *Ring) RotateRoot() error {
 }
 
 // RotateSigner makes another signing key. The old one's last act is to sign,
-// beside the new one, the directory that names it; then it is destroyed. What
-// holds the [Ring.Signer] of before must be made anew. Advance must have been
-// called.
-func (r *Ring) RotateSigner() error {
+// beside the new one, the directory that names it; then it is destroyed. What it
+// signed of batches up to last is still good: that is the last one which may have
+// left. What holds the [Ring.Signer] of before must be made anew. Advance must have
+// been called.
+func (r *Ring) RotateSigner(last uint64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seed := note.GenerateSeed()
@@ -72,6 +74,7 @@ func (r *Ring) RotateSigner() error {
 	}
 	old := r.signer
 	r.signer = signer
+	r.replaced = append(slices.Clone(r.replaced), note.ReplacedKey{Last: last, Key: [32]byte(old.Verifier().Public())})
 	if _, err := r.renewDirectory(old); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,7 +114,7 @@ func TestRotateSigner_theOldKeysLastWord(t *testing.T) {
 	dir, r := created(t)
 	chain := follow(t, r)
 	old := r.Signer().Verifier()
-	if err := r.RotateSigner(); err != nil {
+	if err := r.RotateSigner(policy.Calendar.Batch(at(0))); err != nil {
 		t.Fatal(err)
 	}
 	extend(t, chain, r)
@@ -125,6 +126,45 @@ func TestRotateSigner_theOldKeysLastWord(t *testing.T) {
 	extend(t, chain, again)
 	if _, err := note.StartChain(again.Directory().Signed, old); !errors.Is(err, note.ErrSignature) {
 		t.Errorf("the old key still signs: %v", err)
+	}
+}
+
+// A replaced key is named, with the last batch that it may have signed, for as long as
+// what it signed is retained and an epoch more, through restarts; and of many the last.
+func TestRotateSigner_namesTheOldKeyAsLongAsItsEntriesAreKept(t *testing.T) {
+	dir, r := created(t)
+	chain := follow(t, r)
+	old := r.Signer().Verifier()
+	last := policy.Calendar.Batch(at(0))
+	if err := r.RotateSigner(last); err != nil {
+		t.Fatal(err)
+	}
+	for e := 0; e <= 5; e++ {
+		r = opened(t, dir)
+		advance(t, r, e)
+		extend(t, chain, r)
+		named := slices.ContainsFunc(r.Signers().For(last), func(v *note.Verifier) bool { return v.Public().Equal(old.Public()) })
+		if want := e <= int(policy.Calendar.Retention)+1; named != want {
+			t.Errorf("%d epochs later the old key is named: %v", e, named)
+		}
+		if len(r.Signers().For(last+1)) != 1 {
+			t.Errorf("%d epochs later the old key is good for more than it may have signed", e)
+		}
+		if e == 0 {
+			if err := r.RotateSeals(); err != nil { // another directory, which keeps it
+				t.Fatal(err)
+			}
+			extend(t, chain, r)
+		}
+	}
+	for n := range uint64(note.MaxReplaced + 2) {
+		if err := r.RotateSigner(policy.Calendar.Batch(at(5)) + n); err != nil {
+			t.Fatal(err)
+		}
+		extend(t, chain, r)
+	}
+	if n := len(opened(t, dir).Signers().For(policy.Calendar.Batch(at(5)))); n != note.MaxReplaced+1 {
+		t.Errorf("%d keys are named", n)
 	}
 }
 
@@ -145,7 +185,7 @@ func TestRotateSigner_afterACrash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.RotateSigner(); err != nil {
+		if err := r.RotateSigner(policy.Calendar.Batch(at(0))); err != nil {
 			t.Fatal(err)
 		}
 		_, after, err := f.read(signFile)

@@ -366,17 +366,17 @@ func (b *Book) knows(domain string) bool {
 	return err == nil
 }
 
-// get returns the newest directory of a gateway and its signing key. It returns
-// [ErrUnknown] for one that is not known, or of which nothing is taken any more,
-// and [ErrConvicted].
-func (b *Book) get(domain string) (*note.Directory, *note.Verifier, error) {
+// get returns the newest directory of a gateway and the signing keys in it. It
+// returns [ErrUnknown] for one that is not known, or of which nothing is taken any
+// more, and [ErrConvicted].
+func (b *Book) get(domain string) (*note.Directory, *note.Keys, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	g, err := b.used(domain)
 	if err != nil {
 		return nil, nil, err
 	}
-	return g.chain.Directory(), g.chain.Gateway(), nil
+	return g.chain.Directory(), g.chain.Keys(), nil
 }
 
 // Seal returns the seal key that something is sealed to for a gateway now, and

@@ -90,7 +90,7 @@ func TestBook_aKeyThatWasReplacedStillCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, b := range map[string]*Book{"at once": p.Book, "after a restart": again} {
-		if d, key, err := b.get(far); err != nil || d.Serial != 2 || key.Line() != gw.signer.Verifier().Line() {
+		if d, keys, err := b.get(far); err != nil || d.Serial != 2 || keys.Newest().Line() != gw.signer.Verifier().Line() {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

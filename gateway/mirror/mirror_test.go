@@ -358,7 +358,7 @@ func TestRepairer_gatewayThatBeganAnew(t *testing.T) {
 // least of all what our own disk has lost.
 func TestRepairer_gatewaysHaveEqualParts(t *testing.T) {
 	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
-	p.Own = &Own{Signer: gw.signer.Verifier(), Released: current, Store: store}
+	p.Own = own(gw, store)
 	for domain, signed := range strangers(t, 2, nil) { // ten thousand batches each
 		if _, err := p.Book.Learn(domain, signed, now()); err != nil {
 			t.Fatal(err)

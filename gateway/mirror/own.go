@@ -18,20 +18,21 @@ import (
 // to come back: from a server that is asked for it, with our signature, and never
 // by a feed.
 type Own struct {
-	Signer   *note.Verifier // our signing key
-	Released func() uint64  // the last batch that left here
-	Store    pool.Reader
+	Keys      func() *note.Keys // our signing keys
+	Directory func() []byte     // ours that is current, signed; nil: there is none yet
+	Released  func() uint64     // the last batch that left here
+	Store     pool.Reader
 }
 
 // get is [Book.get], for this gateway's own domain too.
-func (p *Policy) get(domain string) (*note.Directory, *note.Verifier, error) {
+func (p *Policy) get(domain string) (*note.Directory, *note.Keys, error) {
 	if p.Own == nil || domain != p.Book.own {
 		return p.Book.get(domain)
 	}
 	return &note.Directory{
 		Domain: domain, EpochLength: p.Calendar.EpochLength, BatchInterval: p.Calendar.BatchInterval,
 		PoolRetention: p.Calendar.Retention, TokenLife: p.Calendar.TokenLife,
-	}, p.Own.Signer, nil
+	}, p.Own.Keys(), nil
 }
 
 // gateways is the domains of the gateways of which what is lacking is fetched: our
@@ -60,7 +61,7 @@ func (p *Policy) CheckOwn(ctx context.Context, a *article.Article, named []pool.
 		case p.Groups.Manifest:
 			return p.ownManifest(ctx, a, now)
 		case p.Groups.Keys:
-			return 0, p.ownDirectory(a)
+			return 0, p.ownDirectory(ctx, a, now)
 		}
 	}
 	return 0, ErrForm
@@ -85,12 +86,12 @@ func (p *Policy) ownEntry(ctx context.Context, a *article.Article, now time.Time
 	if err != nil || e.Domain != p.Book.own {
 		return 0, ErrForm
 	}
-	if e.Verify(signature, p.Own.Signer) != nil {
-		return 0, ErrSignature
-	}
 	batch, epoch, err := p.left(e.Date, now)
 	if err != nil {
 		return 0, err
+	}
+	if e.Verify(signature, p.Own.Keys().For(batch)...) != nil {
+		return 0, ErrSignature
 	}
 	m, err := p.Own.manifest(ctx, p.Book.own, batch)
 	if err != nil {
@@ -140,7 +141,7 @@ func (p *Policy) openOwn(a *article.Article) (m *note.Manifest, text string, dat
 	if err != nil || domain != p.Book.own {
 		return nil, "", date, ErrForm
 	}
-	m, text, err = note.OpenManifest(signed, p.Own.Signer)
+	m, text, err = p.Own.Keys().OpenManifest(signed)
 	if err != nil {
 		return nil, "", date, signature(err)
 	}
@@ -151,12 +152,20 @@ func (p *Policy) openOwn(a *article.Article) (m *note.Manifest, text string, dat
 	return m, text, date, nil
 }
 
-func (p *Policy) ownDirectory(a *article.Article) error {
+// ownDirectory checks a directory of ours. One from before the signing key was
+// replaced is ours where the one after it names it.
+func (p *Policy) ownDirectory(ctx context.Context, a *article.Article, now time.Time) error {
 	domain, _, signed, err := entry.ParseNote(a, p.Groups.Keys)
 	if err != nil || domain != p.Book.own {
 		return ErrForm
 	}
-	d, _, _, err := note.OpenDirectory(signed, p.Own.Signer)
+	d, _, _, err := note.OpenDirectory(signed, p.Own.Keys().Newest())
+	if errors.Is(err, note.ErrSignature) {
+		d, err = note.PeekDirectory(signed)
+		if err == nil && !p.followed(ctx, d, now) {
+			err = note.ErrSignature
+		}
+	}
 	if err != nil {
 		return signature(err)
 	}
@@ -165,6 +174,27 @@ func (p *Policy) ownDirectory(a *article.Article) error {
 		return ErrForm
 	}
 	return nil
+}
+
+// maxAway bounds the epochs between two directories that follow each other.
+const maxAway = 128
+
+// followed says whether one of our directories that is here names d as the one before.
+func (p *Policy) followed(ctx context.Context, d *note.Directory, now time.Time) bool {
+	names := func(signed []byte) bool {
+		next, err := note.PeekDirectory(signed)
+		return err == nil && next.Serial == d.Serial+1 && next.Previous == note.Hash(d.Text())
+	}
+	if names(p.Own.Directory()) {
+		return true
+	}
+	for e := d.Epoch(); e <= min(p.Calendar.Epoch(now), d.Epoch()+maxAway); e++ {
+		stored, err := p.Own.Store.ByID(ctx, entry.DirectoryID(d.Domain, e, d.Serial+1))
+		if err == nil && names(entry.Signed(stored)) {
+			return true
+		}
+	}
+	return false
 }
 
 // manifest returns the manifest of one of our batches, or nil where it is not

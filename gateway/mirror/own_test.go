@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/entry"
@@ -16,8 +17,17 @@ import (
 func home(t *testing.T, gw *publisher) (*Policy, *memory.Store) {
 	t.Helper()
 	p, store := other(t, far), newStore(t)
-	p.Own = &Own{Signer: gw.signer.Verifier(), Released: current, Store: store}
+	p.Own = own(gw, store)
 	return p, store
+}
+
+// own is the publisher, as what it has published.
+func own(gw *publisher, store pool.Store) *Own {
+	return &Own{
+		Keys:      func() *note.Keys { return note.KeysOf(gw.signer.Verifier()) },
+		Directory: func() []byte { return nil },
+		Released:  current, Store: store,
+	}
 }
 
 // comesBack checks one of our articles, and files it where it is taken.

@@ -105,11 +105,11 @@ func (p *Policy) entry(a *article.Article, now time.Time) (Passage, error) {
 	if err != nil {
 		return Passage{}, ErrForm
 	}
-	d, key, err := p.Book.get(e.Domain)
+	d, keys, err := p.Book.get(e.Domain)
 	if err != nil {
 		return Passage{}, err
 	}
-	if e.Verify(signature, key) != nil {
+	if e.Verify(signature, keys.For(calendar(d).Batch(e.Date))...) != nil {
 		return Passage{}, ErrSignature
 	}
 	epoch, err := p.window(d, e.Date, now)
@@ -142,11 +142,11 @@ func (p *Policy) manifest(a *article.Article, now time.Time) (Passage, error) {
 	if err != nil {
 		return Passage{}, ErrForm
 	}
-	d, key, err := p.Book.get(domain)
+	d, keys, err := p.Book.get(domain)
 	if err != nil {
 		return Passage{}, err
 	}
-	m, _, err := note.OpenManifest(signed, key)
+	m, _, err := keys.OpenManifest(signed)
 	if err != nil {
 		return Passage{}, signature(err)
 	}

@@ -44,13 +44,13 @@ const atOnce = 50
 // each entry is checked: form, signature, and that it is what the manifest says.
 func (v *Verifier) Verify(ctx context.Context, domain string, first, last uint64, manifests, server Source, progress func(done, all int)) (Tally, error) {
 	t := Tally{Gateway: domain, First: first, Last: last, Batches: int(last - first + 1)}
-	_, key, err := v.Policy.Book.get(domain)
+	_, keys, err := v.Policy.Book.get(domain)
 	if err != nil {
 		return t, err
 	}
 	for b := first; b <= last; b += atOnce {
 		end := min(b+atOnce-1, last)
-		if err := v.some(ctx, &t, key, b, end, manifests, server); err != nil {
+		if err := v.some(ctx, &t, keys, b, end, manifests, server); err != nil {
 			return t, err
 		}
 		if progress != nil {
@@ -60,7 +60,7 @@ func (v *Verifier) Verify(ctx context.Context, domain string, first, last uint64
 	return t, nil
 }
 
-func (v *Verifier) some(ctx context.Context, t *Tally, key *note.Verifier, first, last uint64, manifests, server Source) error {
+func (v *Verifier) some(ctx context.Context, t *Tally, keys *note.Keys, first, last uint64, manifests, server Source) error {
 	var ids []pool.MessageID
 	for b := first; b <= last; b++ {
 		ids = append(ids, entry.ManifestID(t.Gateway, b))
@@ -71,8 +71,9 @@ func (v *Verifier) some(ctx context.Context, t *Tally, key *note.Verifier, first
 	}
 	var named []pool.MessageID
 	payloads := make(map[pool.MessageID][sha256.Size]byte)
+	signers := make(map[pool.MessageID][]*note.Verifier)
 	for _, text := range texts {
-		m, ok := v.manifest(text, key)
+		m, ok := v.manifest(text, keys)
 		if !ok {
 			continue
 		}
@@ -80,7 +81,7 @@ func (v *Verifier) some(ctx context.Context, t *Tally, key *note.Verifier, first
 		for _, e := range m.Entries {
 			id := pool.MessageID("<" + e.Tag + "@" + t.Gateway + ">")
 			named = append(named, id)
-			payloads[id] = e.Payload
+			payloads[id], signers[id] = e.Payload, keys.For(m.Batch)
 		}
 	}
 	t.Entries += len(named)
@@ -92,7 +93,7 @@ func (v *Verifier) some(ctx context.Context, t *Tally, key *note.Verifier, first
 		switch {
 		case text == nil:
 			t.Missing++
-		case v.good(text, key, named[i], payloads[named[i]]):
+		case v.good(text, signers[named[i]], named[i], payloads[named[i]]):
 			t.Held++
 		default:
 			t.Bad++
@@ -101,7 +102,7 @@ func (v *Verifier) some(ctx context.Context, t *Tally, key *note.Verifier, first
 	return nil
 }
 
-func (v *Verifier) manifest(text []byte, key *note.Verifier) (*note.Manifest, bool) {
+func (v *Verifier) manifest(text []byte, keys *note.Keys) (*note.Manifest, bool) {
 	if text == nil {
 		return nil, false
 	}
@@ -113,18 +114,18 @@ func (v *Verifier) manifest(text []byte, key *note.Verifier) (*note.Manifest, bo
 	if err != nil {
 		return nil, false
 	}
-	m, _, err := note.OpenManifest(signed, key)
+	m, _, err := keys.OpenManifest(signed)
 	return m, err == nil
 }
 
 // good says whether an entry is what the manifest says, and signed.
-func (v *Verifier) good(text []byte, key *note.Verifier, id pool.MessageID, payload [sha256.Size]byte) bool {
+func (v *Verifier) good(text []byte, signers []*note.Verifier, id pool.MessageID, payload [sha256.Size]byte) bool {
 	a, err := article.Parse(text)
 	if err != nil {
 		return false
 	}
 	e, signature, err := entry.Parse(a, v.Policy.Groups.Pool)
-	return err == nil && e.MessageID() == id && sha256.Sum256(e.Payload) == payload && e.Verify(signature, key) == nil
+	return err == nil && e.MessageID() == id && sha256.Sum256(e.Payload) == payload && e.Verify(signature, signers...) == nil
 }
 
 var errNoBatch = errors.New("no batch of that gateway should be here yet")

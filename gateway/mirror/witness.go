@@ -109,10 +109,11 @@ func (b *Book) seen(domain string) ([]byte, *note.Verifier, error) {
 // testimony checks what a witness has posted, and takes it in: its signature on a
 // directory, or the proof of a fork.
 func (p *Policy) testimony(a *article.Article, witness string, signed []byte, _ time.Time) error {
-	_, key, err := p.Book.get(witness)
+	_, keys, err := p.Book.get(witness)
 	if err != nil {
 		return err
 	}
+	key := keys.Newest()
 	id := a.Get("Message-ID")
 	if a.Get("Subject") == forkSubject {
 		one, two, ok := splitProof(signed)

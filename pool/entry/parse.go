@@ -60,13 +60,17 @@ func unpack(body []byte) (payload []byte, ok bool) {
 	return payload, len(body) == 0
 }
 
-// Verify checks the signature of a gateway over an entry. It returns [ErrEntry].
-func (e *Entry) Verify(signature string, v *note.Verifier) error {
-	err := v.VerifyEntry(string(e.MessageID()), string(e.Group), article.Date(e.Date), sha256.Sum256(e.Payload), signature)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrEntry, err)
+// Verify checks the signature of a gateway over an entry, which may be by any of the
+// keys given. It returns [ErrEntry].
+func (e *Entry) Verify(signature string, keys ...*note.Verifier) error {
+	id, date, sum := string(e.MessageID()), article.Date(e.Date), sha256.Sum256(e.Payload)
+	err := note.ErrSignature
+	for _, v := range keys {
+		if err = v.VerifyEntry(id, string(e.Group), date, sum, signature); err == nil {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("%w: %w", ErrEntry, err)
 }
 
 // ParseNote reads the article of another gateway's note: its domain, its date

@@ -203,8 +203,7 @@ func sum(book *mailbox.Book, d *note.Directory) {
 }
 
 // older compares a directory from before with what the gateway has shown then. One
-// that a later one names is the gateway's, and so is the key that it is signed with:
-// entries from before that key was replaced are still in the pool.
+// that a later one names is the gateway's, and so is the key that it is signed with.
 func (r *run) older(book *mailbox.Book, signed []byte) error {
 	d, err := note.PeekDirectory(signed)
 	if err != nil || d.Domain != book.Domain {
@@ -212,11 +211,7 @@ func (r *run) older(book *mailbox.Book, signed []byte) error {
 	}
 	if known, ok := book.Sums[d.Serial]; ok && known == note.Hash(d.Text()) {
 		book.Sums, book.Keys = maps.Clone(book.Sums), slices.Clone(book.Keys)
-		newest := book.Keys[len(book.Keys)-1]
 		sum(book, d)
-		if i := slices.IndexFunc(book.Keys, func(k []byte) bool { return string(k) == string(newest) }); i < len(book.Keys)-1 {
-			book.Keys = slices.Insert(book.Keys[:len(book.Keys)-1], i, d.Sign[:]) // the newest stays last
-		}
 		return nil
 	}
 	if !slices.ContainsFunc(book.Keys, func(k []byte) bool { return string(k) == string(d.Sign[:]) }) {

@@ -147,8 +147,8 @@ func TestRecent_namesAnOldDirectory(t *testing.T) {
 }
 
 // Who begins after a key was replaced, as with the words of her key on a new
-// machine, learns the key from before, by which older entries are signed; but no key
-// that the gateway's directories do not lead to.
+// machine, learns the key from before, and what contradicts the directories of that
+// time; but no key that the gateway's directories do not lead to.
 func TestLearn_goesBackToAReplacedKey(t *testing.T) {
 	r, p := newRun(t), newPrinter(t)
 	first := p.signer
@@ -166,14 +166,10 @@ func TestLearn_goesBackToAReplacedKey(t *testing.T) {
 		_ = r.learn(domain, nil, signed, nil) // the first two can't be told yet
 	}
 	book, _ := r.Mail.Book(domain)
-	if len(book.Keys) != 2 || string(book.Keys[0]) != string(first.Verifier().Public()) || string(book.Keys[1]) != string(replaced.Verifier().Public()) {
+	if len(book.Keys) != 2 || string(book.Keys[0]) != string(replaced.Verifier().Public()) || string(book.Keys[1]) != string(first.Verifier().Public()) {
 		t.Errorf("%d keys: %x", len(book.Keys), book.Keys)
 	}
 	if got := r.chains[domain].Directory().Serial; got != 3 {
 		t.Errorf("it goes on from %d", got)
-	}
-	m, err := r.newMatcher(domain)
-	if err != nil || len(m.keys) != 2 {
-		t.Errorf("%v", err)
 	}
 }

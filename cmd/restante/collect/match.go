@@ -16,7 +16,7 @@ type matcher struct {
 	domain   string
 	calendar pool.Calendar
 	slots    uint64
-	keys     []*note.Verifier // that the gateway has signed with
+	keys     *note.Keys // that the gateway signs with
 	epochs   map[uint64]*epoch
 	batches  map[uint64]*tagSet // of the batches looked at lately
 	order    []uint64           // their numbers, the one computed longest ago first
@@ -41,16 +41,13 @@ func (r *run) newMatcher(domain string) (*matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &matcher{
-		domain: domain, calendar: calendar(d), slots: d.SlotsPerBatch,
-		epochs: make(map[uint64]*epoch), batches: make(map[uint64]*tagSet),
+	keys, err := d.Keys()
+	if err != nil {
+		return nil, err
 	}
-	for _, octets := range book.Keys {
-		key, err := note.NewVerifier(domain, octets)
-		if err != nil {
-			return nil, err
-		}
-		m.keys = append(m.keys, key)
+	m := &matcher{
+		domain: domain, calendar: calendar(d), slots: d.SlotsPerBatch, keys: keys,
+		epochs: make(map[uint64]*epoch), batches: make(map[uint64]*tagSet),
 	}
 	for number, l := range r.Mail.Lookups(domain) {
 		e := new(epoch)

@@ -75,14 +75,9 @@ func domainOf(id string) string {
 	return domain
 }
 
-// signed says whether one of the gateway's keys signed an entry.
+// signed says whether a key signed an entry that the gateway may have signed it with.
 func (m *matcher) signed(e *entry.Entry, signature string) bool {
-	for i := len(m.keys) - 1; i >= 0; i-- {
-		if e.Verify(signature, m.keys[i]) == nil {
-			return true
-		}
-	}
-	return false
+	return e.Verify(signature, m.keys.For(m.calendar.Batch(e.Date))...) == nil
 }
 
 // takeMatching asks a server for the user's own entries alone, by Message-ID, of
@@ -164,10 +159,8 @@ func (r *run) manifestOf(text []byte) (m *matcher, manifest *note.Manifest, sum 
 	if err != nil || m == nil {
 		return nil, nil, sum
 	}
-	for i := len(m.keys) - 1; i >= 0; i-- {
-		if manifest, text, err := note.OpenManifest(signed, m.keys[i]); err == nil {
-			return m, manifest, note.Hash(text)
-		}
+	if manifest, text, err := m.keys.OpenManifest(signed); err == nil {
+		return m, manifest, note.Hash(text)
 	}
 	return nil, nil, sum
 }

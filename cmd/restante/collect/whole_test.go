@@ -36,7 +36,7 @@ func TestWatch_noticesWhatAServerDropsOrSwaps(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	mine := blind.RandomBlinded()
 	m := &matcher{
-		domain: domain, slots: 8, keys: []*note.Verifier{signer.Verifier()}, batches: make(map[uint64]*tagSet),
+		domain: domain, slots: 8, keys: note.KeysOf(signer.Verifier()), batches: make(map[uint64]*tagSet),
 		calendar: pool.Calendar{EpochLength: time.Hour, BatchInterval: time.Minute, Retention: 4},
 	}
 	batch := m.calendar.Batch(now) - 5
