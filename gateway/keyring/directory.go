@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -169,12 +170,15 @@ var (
 func (r *Ring) Adopt(signed []byte) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if d, err := note.PeekDirectory(signed); err == nil && d.Serial < r.directory.Serial {
+		return false, nil // perhaps by a key that these have replaced
+	}
 	d, text, _, err := note.OpenDirectory(signed, r.signer.Verifier())
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", ErrForeign, err)
 	}
-	if d.Serial < r.directory.Serial {
-		return false, nil
+	if !ed25519.PublicKey(d.Sign[:]).Equal(r.signer.Verifier().Public()) {
+		return false, ErrForeign // these keys' last word: another has taken the signing key's place
 	}
 	if own, _, err := note.Open(r.directory.Signed, r.signer.Verifier()); err == nil && own == text {
 		return false, nil

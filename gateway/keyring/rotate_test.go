@@ -341,3 +341,35 @@ func TestList_needsNoSecret(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A directory from before the signing key was replaced is no reason to doubt the
+// keys. Keys from before that can't go on after it.
+func TestAdopt_afterTheSigningKeyWasReplaced(t *testing.T) {
+	dir, r := created(t)
+	first := r.Directory().Signed
+	copied := filepath.Join(t.TempDir(), "keys")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.RotateSigner(policy.Calendar.Batch(at(0))); err != nil {
+		t.Fatal(err)
+	}
+	second := r.Directory().Signed
+	for what, ring := range map[string]*Ring{"at once": r, "opened again": opened(t, dir)} {
+		for _, signed := range [][]byte{first, second} {
+			if older, err := ring.Adopt(signed); older || err != nil {
+				t.Errorf("%s: older %v, %v", what, older, err)
+			}
+		}
+	}
+	advance(t, r, 1)
+	old := opened(t, copied)
+	for _, signed := range [][]byte{second, r.Directory().Signed} {
+		if _, err := old.Adopt(signed); !errors.Is(err, ErrForeign) {
+			t.Errorf("keys from before: %v", err)
+		}
+	}
+	if old.Directory().Serial != 1 {
+		t.Errorf("they go on from directory %d", old.Directory().Serial)
+	}
+}

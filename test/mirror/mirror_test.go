@@ -13,7 +13,7 @@ import (
 	"github.com/restante/restante/test/harness"
 )
 
-func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(harness.MainWithUsers(m)) }
 
 // gateway starts a gateway of that domain that learns others from whoever comes
 // from this machine.
