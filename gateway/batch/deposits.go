@@ -26,9 +26,10 @@ var errItem = errors.New("a deposit can't be read")
 
 // What an item is.
 const (
-	kindEntry byte = 1 // a sealed payload and its tag
-	kindPost  byte = 2 // the text of a public post
-	kindWaste byte = 3 // nothing: written for the time it takes
+	kindEntry  byte = 1 // a sealed payload and its tag
+	kindPost   byte = 2 // the text of a public post
+	kindWaste  byte = 3 // nothing: written for the time it takes
+	kindSynced byte = 4 // no deposit: all of the file up to an offset, which is its turn, was on the disk before this was written
 )
 
 // An item is one thing deposited for one batch.
@@ -36,7 +37,7 @@ type item struct {
 	kind  byte
 	batch uint64
 	tag   blind.Tag // of an entry
-	turn  uint64    // of an entry: of two with one tag, the one with the higher turn leaves
+	turn  uint64    // of an entry: of two with one tag, the one with the higher turn leaves; or an offset
 	data  []byte
 }
 
@@ -44,7 +45,7 @@ type item struct {
 // the length of the data.
 const itemHeader = 1 + 8 + blind.TagSize + 8 + 4
 
-func appendItem(dst []byte, it item) []byte { return append(appendItemHeader(dst, it), it.data...) }
+func (it item) octets() []byte { return append(appendItemHeader(nil, it), it.data...) }
 
 func appendItemHeader(dst []byte, it item) []byte {
 	dst = append(dst, it.kind)
@@ -67,7 +68,7 @@ func readItems(payload []byte) ([]item, error) {
 		}
 		size := int(binary.BigEndian.Uint32(payload[itemHeader-4:]))
 		payload = payload[itemHeader:]
-		if size > len(payload) || it.kind < kindEntry || it.kind > kindWaste {
+		if size > len(payload) || it.kind < kindEntry || it.kind > kindSynced {
 			return nil, errItem
 		}
 		it.data, payload = slices.Clone(payload[:size]), payload[size:]
@@ -87,6 +88,11 @@ const (
 // new file is started, which has what still waits, each item in a record of its
 // own, and the old one is destroyed: what was deposited together stands together
 // for one interval at most, and nothing that has left is kept.
+//
+// When the power fails, later deposits may be on the disk without earlier ones that
+// were being synced: that is no damage, since nobody heard that those were accepted.
+// So each record says how far the file was synced before it was written, and so does
+// one behind the items that a file begins with.
 type deposits struct {
 	folder  folder
 	reserve uint64 // octets of the disk that stay free
@@ -94,7 +100,7 @@ type deposits struct {
 	mu      sync.RWMutex // held for reading while a deposit is written
 	current *record.Writer
 	number  uint64 // of the current file
-	damaged int    // places in the files that could not be read
+	damaged int    // places in the files that were synced and could not be read
 }
 
 // openDeposits reads the log in dir and returns its items, each once and in no
@@ -127,7 +133,7 @@ func (it item) key() [sha256.Size]byte {
 	if it.kind == kindEntry {
 		return sha256.Sum256(it.tag[:])
 	}
-	return sha256.Sum256(appendItem(nil, it))
+	return sha256.Sum256(it.octets())
 }
 
 // files returns the numbers of the log's files, ascending.
@@ -155,12 +161,18 @@ func (d *deposits) path(number uint64) string {
 // the highest turn.
 func (d *deposits) read(number uint64) (map[[sha256.Size]byte]item, error) {
 	all := make(map[[sha256.Size]byte]item)
+	synced := uint64(0)
 	log, res, err := record.Open(d.folder, d.path(number), 0, func(_ int64, payload []byte) error {
 		items, err := readItems(payload)
 		for _, it := range items {
-			key := it.key()
-			if before, ok := all[key]; it.kind != kindWaste && (!ok || before.turn <= it.turn) {
-				all[key] = it
+			switch it.kind {
+			case kindSynced:
+				synced = max(synced, it.turn)
+			case kindEntry, kindPost:
+				key := it.key()
+				if before, ok := all[key]; !ok || before.turn <= it.turn {
+					all[key] = it
+				}
 			}
 		}
 		return err
@@ -168,7 +180,11 @@ func (d *deposits) read(number uint64) (map[[sha256.Size]byte]item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the queue: %w", err)
 	}
-	d.damaged += len(res.Gaps)
+	for _, gap := range res.Gaps {
+		if uint64(gap.From) < synced {
+			d.damaged++
+		}
+	}
 	return all, log.Close()
 }
 
@@ -179,14 +195,15 @@ func (d *deposits) append(ctx context.Context, items []item, accepted func()) er
 	if free, err := record.Free(d.folder.dir); err == nil && free < d.reserve {
 		return pool.ErrDiskFull
 	}
-	parts := make([][]byte, 0, 2*len(items))
-	for _, it := range items {
-		parts = append(parts, appendItemHeader(make([]byte, 0, itemHeader), it), it.data)
-	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.current == nil {
 		return ErrClosed
+	}
+	parts := make([][]byte, 0, 1+2*len(items))
+	parts = append(parts, item{kind: kindSynced, turn: uint64(d.current.End())}.octets())
+	for _, it := range items {
+		parts = append(parts, appendItemHeader(make([]byte, 0, itemHeader), it), it.data)
 	}
 	if _, err := d.current.Append(ctx, parts...); err != nil {
 		return err
@@ -228,8 +245,11 @@ func (d *deposits) begin(number uint64, items []item) (*record.Log, error) {
 	}
 	for _, it := range items {
 		if err == nil {
-			_, err = log.Add(appendItem(nil, it))
+			_, err = log.Add(it.octets())
 		}
+	}
+	if err == nil {
+		_, err = log.Add(item{kind: kindSynced, turn: uint64(log.Next())}.octets())
 	}
 	if err == nil {
 		err = log.Commit()

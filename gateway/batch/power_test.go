@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/entry"
+	"github.com/restante/restante/pool/record"
 	"github.com/restante/restante/pool/record/recordtest"
 )
 
@@ -229,4 +231,150 @@ func TestQueue_powerFails(t *testing.T) {
 	}
 	t.Logf("%d outages: %d entries, %d notices and %d posts accepted, %d unsynced changes lost, 0 promises broken",
 		lives*outages, accepted, notices, posts, lost)
+}
+
+// crowd deposits in many mailboxes at the same time until the power fails, and returns
+// what was accepted.
+func (f *flicker) crowd() (accepted []Slot) {
+	var all sync.WaitGroup
+	var mu sync.Mutex // guards accepted
+	for range 30 {
+		p, n := person{blinded: blind.RandomBlinded()}, 1+f.r.IntN(4)
+		all.Go(func() {
+			booking := f.queue.Begin()
+			defer booking.Drop()
+			slots, _, err := booking.Entries(n, p.blinder)
+			if err != nil {
+				f.t.Error(err)
+				return
+			}
+			slots = slices.Clone(slots)
+			payloads := make([][]byte, n)
+			for i := range payloads {
+				payloads[i] = plain(fmt.Sprint(i))
+			}
+			if booking.Deposit(f.t.Context(), payloads, nil) == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				accepted = append(accepted, slots...)
+			}
+		})
+	}
+	all.Wait()
+	return accepted
+}
+
+// Many deposit at once, and the power fails: what is written while others are synced,
+// and may be there without them, is no damage, since none of it was accepted.
+func TestQueue_powerFailsInACrowd(t *testing.T) {
+	wide := shape
+	wide.Size = 500
+	lives, accepted, lost, torn := 30, 0, 0, 0
+	if os.Getenv("RESTANTE_FAULTS") == "full" {
+		lives = 2000
+	}
+	for seed := range uint64(lives) {
+		synctest.Test(t, func(t *testing.T) {
+			dir := filepath.Join("/d", "queue")
+			f := &flicker{bench: &bench{t: t, dir: dir}, r: rand.New(rand.NewPCG(seed, 6)), power: recordtest.NewPower("/d")}
+			for range 3 {
+				q, err := openQueue(f.power, dir, wide)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.queue = q
+				f.power.FailAfter(1 + f.r.IntN(12))
+				f.slots = append(f.slots, f.crowd()...)
+				_ = q.Close()
+				f.power = f.power.Failed(f.r)
+				lost += f.power.Lost()
+				torn += f.torn()
+			}
+			q, err := openQueue(f.power, dir, wide)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = q.Close() }()
+			if n := q.Damaged(); n > 0 {
+				t.Errorf("%d places of the queue are damaged", n)
+			}
+			for _, s := range f.slots {
+				if p := q.batches[s.Batch]; p == nil || p.places[s.Tag] == nil {
+					t.Errorf("an entry that was accepted for batch %d is lost", s.Batch)
+				}
+			}
+			accepted += len(f.slots)
+		})
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+	if torn == 0 {
+		t.Error("nothing was written while others were synced")
+	}
+	t.Logf("%d outages: %d entries accepted, %d unsynced changes lost, %d stretches torn before others, 0 taken for damage", 3*lives, accepted, lost, torn)
+}
+
+// torn returns how many stretches of the queue's files are no records though others
+// follow.
+func (f *flicker) torn() (n int) {
+	names, err := f.power.ReadDir(f.dir)
+	if err != nil {
+		return 0 // not even the folder is there
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name.Name(), logSuffix) {
+			continue
+		}
+		file, size, err := f.power.OpenFile(filepath.Join(f.dir, name.Name()), os.O_RDONLY)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		reader, err := record.NewReader(file)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		res, err := reader.Scan(size, 0, nil)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		n += len(res.Gaps)
+	}
+	return n
+}
+
+// What was accepted and can't be read any more is damage, be it among what a file
+// begins with or deposited since. Of what was deposited last it can't be told.
+func TestQueue_damageIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		for range 2 {
+			b.send(somebody(), 1)
+		}
+		b.reopen() // which begins a file with these
+		var places []int64
+		for range 3 {
+			places = append(places, b.queue.log.current.End()-1)
+			b.send(somebody(), 2)
+		}
+		path := b.queue.log.path(b.queue.log.number)
+		if err := b.queue.Close(); err != nil {
+			t.Fatal(err)
+		}
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at, want := range map[int64]int{record.HeaderSize + 100: 1, places[0] - 100: 1, places[1]: 1, places[2]: 1, int64(len(whole)) - 1: 0} {
+			changed := slices.Clone(whole)
+			changed[at] ^= 1
+			if err := os.WriteFile(path, changed, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			d := &deposits{folder: folder{record.OS{}, b.dir}}
+			if _, err := d.read(b.queue.log.number); err != nil || d.damaged != want {
+				t.Errorf("octet %d of %d changed: %d places are damaged, want %d, %v", at, len(whole), d.damaged, want, err)
+			}
+		}
+	})
 }

@@ -98,6 +98,9 @@ func (w *writing) Publish() {}
 // Abandon ends all writing: what comes later would stand behind a hole.
 func (w *writing) Abandon() { _ = w.log.fail(errUnfinished) }
 
+// End returns where the last record on stable storage ends.
+func (w *Writer) End() int64 { return w.log.End() }
+
 // Read returns the payload of the record at offset, having checked it, as
 // [Reader.Read] does.
 func (w *Writer) Read(offset int64, size int) ([]byte, error) {
