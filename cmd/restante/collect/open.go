@@ -125,6 +125,10 @@ func (r *run) sender(m *mailbox.Message, card *contact.Card) (c mailbox.Contact,
 		c.Token = string(m.ID)
 		return c, true
 	}
+	if known, err := contact.ParseCard(c.Card); ok && c.Bound && err == nil && !known.Key.Equal(card.Key) {
+		ok = false // the card that she alone was given has been passed on, or she has lost her key
+	}
+	c.Bound = ok
 	if !ok {
 		c, ok = r.sameKey(card)
 	}

@@ -47,6 +47,10 @@ type Contact struct {
 	Box     uint32    `json:"box"`            // the mailbox that only she was given; 0: none yet
 	Gateway string    `json:"gateway"`        // where that mailbox is
 	Since   time.Time `json:"since"`
+
+	// Bound says that Card came to that mailbox. The one that was there before is
+	// everybody's, perhaps; this one's key is for this user alone, and stays.
+	Bound bool `json:"bound,omitempty"`
 }
 
 // A Part is a fragment that waits for the others.
