@@ -5,7 +5,6 @@
 package pool
 
 import (
-	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -50,22 +49,32 @@ func ParseGroup(s string) (Group, error) {
 	if s == "" || len(s) > maxGroup || !utf8.ValidString(s) {
 		return "", ErrGroupName
 	}
-	for component := range strings.SplitSeq(s, ".") {
-		if component == "" || strings.ContainsFunc(component, notInComponent) {
+	empty := true // the component so far
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '.' && !empty:
+			empty = true
+		case inComponent(c):
+			empty = false
+		default:
 			return "", ErrGroupName
 		}
+	}
+	if empty {
+		return "", ErrGroupName
 	}
 	return Group(s), nil
 }
 
-func notInComponent(r rune) bool {
+// inComponent says whether an octet of UTF-8 may be part of a component.
+func inComponent(c byte) bool {
 	switch {
-	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
-		return false
-	case r == '+', r == '-', r == '_':
-		return false
+	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		return true
+	case c == '+', c == '-', c == '_':
+		return true
 	}
-	return r < utf8.RuneSelf
+	return c >= utf8.RuneSelf
 }
 
 // A Number is an article's number in one group. Numbers start at 1, only grow,

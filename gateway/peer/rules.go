@@ -16,30 +16,31 @@ import (
 // 3.7).
 const tolerance = 24 * time.Hour
 
-// checkHeader checks the header of an article that was announced as id.
-func (d *Desk) checkHeader(a *article.Article, id pool.MessageID, now time.Time) error {
+// checkHeader checks the header of an article that was announced as id. It returns
+// the article's Path.
+func (d *Desk) checkHeader(a *article.Article, id pool.MessageID, now time.Time) (article.Path, error) {
 	path, err := d.checkFields(a, now)
 	switch {
 	case err != nil:
-		return err
+		return article.Path{}, err
 	case a.Get("Message-ID") != string(id):
-		return refuse(OtherID)
+		return article.Path{}, refuse(OtherID)
 	case d.ownID(id) && !entry.NamesItself(a):
-		return refuse(OwnID)
+		return article.Path{}, refuse(OwnID)
 	case path.Passed(d.opts.Domain):
-		return refuse(Looped)
+		return article.Path{}, refuse(Looped)
 	}
-	return nil
+	return path, nil
 }
 
 // checkFields checks what a serving agent must in the header alone (RFC 5537,
 // Section 3.7, and RFC 5536, Section 3). It returns the article's Path.
 func (d *Desk) checkFields(a *article.Article, now time.Time) (article.Path, error) {
 	for _, name := range [...]string{"Date", "From", "Message-ID", "Newsgroups", "Path", "Subject"} {
-		switch {
-		case !a.Has(name):
+		switch n := a.Count(name); {
+		case n == 0:
 			return article.Path{}, refuseField(name, "is missing")
-		case a.Count(name) > 1:
+		case n > 1:
 			return article.Path{}, refuseField(name, "is there twice")
 		case a.Get(name) == "":
 			return article.Path{}, refuseField(name, "is empty")
@@ -125,13 +126,9 @@ func (f *Feed) route(ctx context.Context, named []pool.Group, approved bool, r c
 	return []pool.Group{group}, nil
 }
 
-// stamp puts our identity in front of Path, and says whether the latest one in
+// stamp puts our identity in front of the article's Path, and says whether the latest one in
 // it is the peer's (RFC 5537, Section 3.2.1).
-func (f *Feed) stamp(a *article.Article) error {
-	path, err := article.ParsePath(a.Get("Path"))
-	if err != nil {
-		return refuseField("Path", "is invalid")
-	}
+func (f *Feed) stamp(a *article.Article, path article.Path) error {
 	if strings.EqualFold(path.Latest(), f.peer.Path) {
 		return a.Prepend("Path", f.desk.opts.Domain, "!!")
 	}

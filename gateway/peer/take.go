@@ -133,7 +133,8 @@ func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte, asked 
 	if f.back && f.desk.ownID(id) && !entry.NamesItself(a) {
 		return f.takeBack(ctx, id, a, now)
 	}
-	if err := f.desk.checkHeader(a, id, now); err != nil {
+	path, err := f.desk.checkHeader(a, id, now)
+	if err != nil {
 		return brought{}, err
 	}
 	request, err := control.Parse(a)
@@ -161,7 +162,7 @@ func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte, asked 
 	if f.desk.early.withdrew(id, b.lock, now) {
 		return brought{}, refuse(Withdrawn)
 	}
-	if err := f.stamp(a); err != nil {
+	if err := f.stamp(a, path); err != nil {
 		return brought{}, err
 	}
 	if b.article, err = a.File(named, now, passage.Epoch); err == nil {

@@ -11,6 +11,7 @@ import (
 type Article struct {
 	fields []Field
 	body   []byte
+	survey survey // of the body
 }
 
 // New returns an article without header and body, to be filled by
@@ -90,13 +91,14 @@ func (a *Article) Prepend(name, head, tail string) error {
 		return refuseHeader()
 	}
 	f := a.fields[i]
-	rest := tail + strings.TrimLeft(f.raw, " \t\r\n")
-	first, _, _ := strings.Cut(rest, "\r\n")
-	raw := " " + head + rest
-	if len(f.name)+len(": ")+len(head)+len(first) > maxHeaderLine {
-		raw = " " + head + "\r\n " + rest
+	rest := strings.TrimLeft(f.raw, folds)
+	line, _, _ := strings.Cut(rest, "\r\n")
+	first := len(tail) + len(line)
+	raw := " " + head + tail + rest
+	if len(f.name)+len(": ")+len(head)+first > maxHeaderLine {
+		raw = " " + head + "\r\n " + tail + rest
 	}
-	if len(first)+len(" ") > maxHeaderLine || len(f.name)+len(": ")+len(head) > maxHeaderLine {
+	if first+len(" ") > maxHeaderLine || len(f.name)+len(": ")+len(head) > maxHeaderLine {
 		return refuseLongLine()
 	}
 	a.fields[i].raw = raw
@@ -106,8 +108,8 @@ func (a *Article) Prepend(name, head, tail string) error {
 // Count returns how many header fields of that name there are, in any case.
 func (a *Article) Count(name string) int {
 	n := 0
-	for _, f := range a.fields {
-		if f.is(name) {
+	for i := range a.fields {
+		if a.fields[i].is(name) {
 			n++
 		}
 	}
@@ -127,24 +129,25 @@ func (a *Article) SetBody(lines []byte) error {
 	if len(lines) == 0 {
 		return refuseNoBody()
 	}
-	if !wholeLines(lines) {
+	found, ok := surveyLines(lines)
+	if !ok {
 		return refuseBareLine()
 	}
-	a.body = lines
+	a.body, a.survey = lines, found
 	return nil
 }
 
 // Header returns the header's lines, each ended by CRLF, without the empty line.
-func (a *Article) Header() []byte { return a.header(func(Field) bool { return true }) }
+func (a *Article) Header() []byte { return a.header("") }
 
-// header returns the lines of those fields that are to be kept.
-func (a *Article) header(keep func(Field) bool) []byte {
-	return a.appendHeader(make([]byte, 0, a.Size()-len(a.body)), keep)
+// header returns the lines of all fields but those of one name.
+func (a *Article) header(without string) []byte {
+	return a.appendHeader(make([]byte, 0, a.Size()-len(a.body)), without)
 }
 
 // Text returns the whole article: header, empty line, body.
 func (a *Article) Text() []byte {
-	out := a.appendHeader(make([]byte, 0, a.Size()), func(Field) bool { return true })
+	out := a.appendHeader(make([]byte, 0, a.Size()), "")
 	return append(append(out, "\r\n"...), a.body...)
 }
 
@@ -157,9 +160,9 @@ func (a *Article) Size() int {
 	return size
 }
 
-func (a *Article) appendHeader(dst []byte, keep func(Field) bool) []byte {
+func (a *Article) appendHeader(dst []byte, without string) []byte {
 	for _, f := range a.fields {
-		if keep(f) {
+		if !f.is(without) {
 			dst = append(append(append(dst, f.name...), ':'), f.raw...)
 			dst = append(dst, "\r\n"...)
 		}
@@ -167,7 +170,15 @@ func (a *Article) appendHeader(dst []byte, keep func(Field) bool) []byte {
 	return dst
 }
 
-func (a *Article) index(name string) int { return slices.IndexFunc(a.fields, named(name)) }
+// index returns where the first field of that name is, or -1.
+func (a *Article) index(name string) int {
+	for i := range a.fields {
+		if a.fields[i].is(name) {
+			return i
+		}
+	}
+	return -1
+}
 
 func named(name string) func(Field) bool {
 	return func(f Field) bool { return f.is(name) }

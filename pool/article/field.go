@@ -12,7 +12,7 @@ type Field struct {
 // is says whether the field has that name, in any case. Names are US-ASCII, so
 // that those of another length can't be the same.
 func (f Field) is(name string) bool {
-	return len(f.name) == len(name) && strings.EqualFold(f.name, name)
+	return len(f.name) == len(name) && (f.name == name || strings.EqualFold(f.name, name))
 }
 
 // Name returns the field's name as it was spelled.
@@ -28,29 +28,59 @@ func (f Field) Value() string { return unfold(f.raw) }
 // unfold removes each CRLF (RFC 5322, Section 2.2.3) and the white space at
 // both ends.
 func unfold(raw string) string {
-	if strings.Contains(raw, "\r\n") {
+	if strings.IndexByte(raw, '\r') >= 0 {
 		raw = strings.ReplaceAll(raw, "\r\n", "")
 	}
-	return strings.Trim(raw, " \t")
+	return trimSpace(raw)
 }
+
+// trimSpace removes spaces and tabs at both ends. strings.Trim would make a set
+// of them first, each time.
+func trimSpace(s string) string {
+	for s != "" && isSpace(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && isSpace(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
 // Flatten turns the raw body of a header field into what OVER and HDR send:
 // unfolded, without the first space, and with each TAB, CR, LF and NUL that is
 // left turned into one space. Further white space stays at both ends (RFC 3977,
 // Sections 8.3.2 and 8.5.2).
 func Flatten(raw string) string {
+	if !holdsBreak(raw) {
+		return strings.TrimPrefix(raw, " ")
+	}
 	value := strings.TrimPrefix(strings.ReplaceAll(raw, "\r\n", ""), " ")
-	if !strings.ContainsAny(value, "\t\r\n\x00") {
+	if !holdsBreak(value) {
 		return value
 	}
 	out := []byte(value) // octet by octet: the value need not be UTF-8
 	for i, c := range out {
-		if c == '\t' || c == '\r' || c == '\n' || c == 0 {
+		if isBreak(c) {
 			out[i] = ' '
 		}
 	}
 	return string(out)
 }
+
+func holdsBreak(s string) bool {
+	for i := range len(s) {
+		if isBreak(s[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// isBreak says whether an octet would end a field of an overview line, or the
+// line.
+func isBreak(c byte) bool { return c == '\t' || c == '\r' || c == '\n' || c == 0 }
 
 // maxHeaderLine is the longest header line in octets, without CRLF (RFC 5322,
 // Section 2.1.1). Body lines have no limit of their own: only the size of the

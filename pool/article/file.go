@@ -1,7 +1,6 @@
 package article
 
 import (
-	"bytes"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,16 +20,34 @@ func (a *Article) File(groups []pool.Group, arrived time.Time, epoch uint64) (*p
 	if len(groups) == 0 {
 		return nil, refuse(ErrNoGroups, "The article names no newsgroup: fill in Newsgroups and send again")
 	}
-	head := a.header(func(f Field) bool { return !f.is("Xref") })
+	head, body := a.header("Xref"), a.body
+	overview := a.overview(id, groups, len(head))
+	if a.dotted() {
+		head = Stuff(head)
+	}
+	if a.survey.dots > 0 {
+		body = Stuff(body)
+	}
 	return &pool.Article{
 		ID:       id,
 		Groups:   groups,
 		Arrived:  arrived,
 		Epoch:    epoch,
-		Head:     Stuff(head),
-		Body:     Stuff(a.body),
-		Overview: a.overview(id, groups, len(head)),
+		Head:     head,
+		Body:     body,
+		Overview: overview,
 	}, nil
+}
+
+// dotted says whether a line of the header starts with a dot. Only the first one
+// of a field may: the others start with white space.
+func (a *Article) dotted() bool {
+	for _, f := range a.fields {
+		if f.name[0] == '.' {
+			return true
+		}
+	}
+	return false
 }
 
 // Longest overview fields, in octets. They leave room for a message-id, the
@@ -51,7 +68,7 @@ func (a *Article) overview(id pool.MessageID, groups []pool.Group, headSize int)
 		From:    cut(a.flat("From"), maxFrom),
 		Date:    cut(a.flat("Date"), maxDate),
 		Bytes:   headSize + len("\r\n") + len(a.body),
-		Lines:   bytes.Count(a.body, []byte{'\n'}),
+		Lines:   a.survey.lines,
 	}
 	taken := len(o.Subject) + len(o.From) + len(o.Date) + len(id) +
 		3*numberRoom + len("\t\t\t\t\t\t\t\tXref: \r\n") + serverRoom

@@ -17,29 +17,31 @@ import (
 //   - [ErrNoBody]: no empty line; nothing behind it is a body too, an empty one
 //     (RFC 3977, Section 3.6)
 func Parse(text []byte) (*Article, error) {
-	if !wholeLines(text) {
-		return nil, refuseBareLine()
-	}
-	if len(text) == 0 || bytes.HasPrefix(text, []byte("\r\n")) {
-		return nil, refuse(ErrNoHeader, "The article has no header: send header lines, an empty line, then the body")
-	}
 	end := bytes.Index(text, []byte("\r\n\r\n"))
-	if end < 0 {
+	head, body := text, []byte(nil)
+	if end >= 0 {
+		head, body = text[:end+len("\r\n")], text[end+len("\r\n\r\n"):]
+	}
+	header, okHead := surveyLines(head)
+	found, okBody := surveyLines(body)
+	switch {
+	case !okHead || !okBody:
+		return nil, refuseBareLine()
+	case len(text) == 0 || bytes.HasPrefix(text, []byte("\r\n")):
+		return nil, refuse(ErrNoHeader, "The article has no header: send header lines, an empty line, then the body")
+	case end < 0:
 		return nil, refuse(ErrNoBody, "The article has no empty line between header and body: add one and send again")
 	}
-	fields, err := parseHeader(string(text[:end+len("\r\n")]))
+	fields, err := parseHeader(string(head), header.lines)
 	if err != nil {
 		return nil, err
 	}
-	return &Article{fields: fields, body: text[end+len("\r\n\r\n"):]}, nil
+	return &Article{fields: fields, body: body, survey: found}, nil
 }
 
-// usualFields is more fields than most headers have.
-const usualFields = 16
-
 // parseHeader cuts a header of whole lines into fields.
-func parseHeader(head string) ([]Field, error) {
-	fields := make([]Field, 0, usualFields)
+func parseHeader(head string, lines int) ([]Field, error) {
+	fields := make([]Field, 0, lines)
 	for head != "" {
 		size, err := fieldSize(head)
 		if err != nil {
@@ -63,33 +65,39 @@ func parseHeader(head string) ([]Field, error) {
 func fieldSize(head string) (int, error) {
 	size := 0
 	for {
-		line, _, _ := strings.Cut(head[size:], "\r\n")
+		end := size + strings.IndexByte(head[size:], '\n') + 1
+		line := head[size : end-len("\r\n")]
 		if len(line) > maxHeaderLine {
 			return 0, refuseLongLine()
 		}
-		if strings.TrimLeft(line, " \t") == "" { // RFC 5536, Section 2.2
+		if trimSpace(line) == "" { // RFC 5536, Section 2.2
 			return 0, refuseHeader()
 		}
-		size += len(line) + len("\r\n")
-		if size == len(head) || head[size] != ' ' && head[size] != '\t' {
+		size = end
+		if size == len(head) || !isSpace(head[size]) {
 			return size, nil
 		}
 	}
 }
 
-// wholeLines says whether text is lines ended by CRLF and holds no NUL and no
-// other CR or LF.
-func wholeLines(text []byte) bool {
-	if bytes.IndexByte(text, 0) >= 0 {
-		return false
-	}
-	lines := 0
-	for rest := text; len(rest) > 0; lines++ {
+// A survey is what one look at lines finds.
+type survey struct {
+	lines int
+	dots  int // lines that start with one
+}
+
+// surveyLines looks at lines ended by CRLF. It returns false where text is
+// something else, or holds a NUL or another CR or LF.
+func surveyLines(text []byte) (found survey, ok bool) {
+	for rest := text; len(rest) > 0; found.lines++ {
 		i := bytes.IndexByte(rest, '\n')
 		if i < 1 || rest[i-1] != '\r' {
-			return false
+			return survey{}, false
+		}
+		if rest[0] == '.' {
+			found.dots++
 		}
 		rest = rest[i+1:]
 	}
-	return bytes.Count(text, []byte{'\r'}) == lines
+	return found, bytes.Count(text, []byte{'\r'}) == found.lines && bytes.IndexByte(text, 0) < 0
 }

@@ -2,6 +2,7 @@ package article
 
 import (
 	"errors"
+	"iter"
 	"strings"
 )
 
@@ -11,36 +12,51 @@ var ErrPath = errors.New("not a path")
 // A Path is the way that an article took, the latest server first (RFC 5536,
 // Section 3.1.5).
 type Path struct {
-	entries []string // between the delimiters, without the tail entry; diagnostics start with a dot, or are empty
+	value string // of entries between delimiters, the last one the tail entry; diagnostics start with a dot, or are empty
 }
+
+// folds is what may stand around an entry where the field was folded.
+const folds = " \t\r\n"
 
 // ParsePath reads the body of a Path header field. It takes names that the
 // grammar does not, as long as they are printable, since many old ones are on
 // the way. It returns [ErrPath] for anything else.
 func ParsePath(value string) (Path, error) {
-	entries := strings.Split(value, "!")
-	for i, e := range entries {
-		e = strings.Trim(e, " \t\r\n") // where it was folded
-		entries[i] = e
-		for j := range len(e) {
-			if e[j] <= ' ' || e[j] > '~' {
+	for entry := range strings.SplitSeq(value, "!") {
+		entry = strings.Trim(entry, folds)
+		for j := range len(entry) {
+			if entry[j] <= ' ' || entry[j] > '~' {
 				return Path{}, ErrPath
 			}
 		}
 	}
-	if tail := entries[len(entries)-1]; tail == "" {
+	if tail := value[strings.LastIndexByte(value, '!')+1:]; strings.Trim(tail, folds) == "" {
 		return Path{}, ErrPath
 	}
-	return Path{entries: entries[:len(entries)-1]}, nil
+	return Path{value}, nil
+}
+
+// entries yields the entries before the tail entry.
+func (p Path) entries() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for entry, rest, ok := strings.Cut(p.value, "!"); ok; entry, rest, ok = strings.Cut(rest, "!") {
+			if !yield(strings.Trim(entry, folds)) {
+				return
+			}
+		}
+	}
 }
 
 // Latest returns the identity of the server that had the article last, or ""
 // when the path names none.
 func (p Path) Latest() string {
-	if len(p.entries) == 0 || strings.HasPrefix(p.entries[0], ".") {
-		return ""
+	for entry := range p.entries() {
+		if strings.HasPrefix(entry, ".") {
+			return ""
+		}
+		return entry
 	}
-	return p.entries[0]
+	return ""
 }
 
 // Passed says whether the article was at the server of that identity, which is
@@ -48,7 +64,7 @@ func (p Path) Latest() string {
 // POSTED diagnostic, and the tail entry, name no servers (RFC 5537, Section
 // 3.6).
 func (p Path) Passed(identity string) bool {
-	for _, e := range p.entries {
+	for e := range p.entries() {
 		if isPosted(e) {
 			return false
 		}
@@ -61,7 +77,7 @@ func (p Path) Passed(identity string) bool {
 
 // Posted says whether there is a POSTED diagnostic: the article was injected.
 func (p Path) Posted() bool {
-	for _, e := range p.entries {
+	for e := range p.entries() {
 		if isPosted(e) {
 			return true
 		}

@@ -1,6 +1,7 @@
 package article
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/restante/restante/pool"
@@ -73,18 +74,27 @@ func (a *Article) Newsgroups() ([]pool.Group, error) {
 		return nil, refuse(ErrNoGroups, "The article names no newsgroup: fill in Newsgroups and send again")
 	}
 	var groups []pool.Group
-	seen := make(map[pool.Group]bool)
 	for name := range strings.SplitSeq(value, ",") {
-		g, err := pool.ParseGroup(strings.Trim(name, " \t"))
+		g, err := pool.ParseGroup(trimSpace(name))
 		if err != nil {
 			return nil, refuse(err, "Newsgroups holds something that is not a newsgroup's name; mend it and send again")
 		}
-		if !seen[g] {
-			seen[g] = true
-			groups = append(groups, g)
-		}
+		groups = append(groups, g)
 	}
-	return groups, nil
+	return distinct(groups), nil
+}
+
+// distinct keeps of equal groups the first one.
+func distinct(groups []pool.Group) []pool.Group {
+	if len(groups) == 1 {
+		return groups
+	}
+	seen := make(map[pool.Group]bool, len(groups))
+	return slices.DeleteFunc(groups, func(g pool.Group) bool {
+		again := seen[g]
+		seen[g] = true
+		return again
+	})
 }
 
 // ID returns the article's message-id. It refuses, with [pool.ErrMessageID] as

@@ -32,13 +32,13 @@ const verbCancel = "cancel"
 // newsgroup ending in ".ctl", means nothing (RFC 5537, Section 5).
 func Parse(a *article.Article) (Request, error) {
 	r := Request{Keys: a.Get("Cancel-Key")}
-	hasControl, hasSupersedes := a.Has("Control"), a.Has("Supersedes")
-	if hasControl && hasSupersedes || a.Count("Control") > 1 || a.Count("Supersedes") > 1 {
+	controls, supersedes := a.Count("Control"), a.Count("Supersedes")
+	if controls+supersedes > 1 {
 		return Request{}, ErrSyntax
 	}
 	var target string
 	switch {
-	case hasControl:
+	case controls > 0:
 		words := strings.Fields(a.Get("Control"))
 		if len(words) == 0 || !isVerb(words[0]) {
 			return Request{}, ErrSyntax
@@ -51,7 +51,7 @@ func Parse(a *article.Article) (Request, error) {
 			return Request{}, ErrSyntax
 		}
 		target = words[1]
-	case hasSupersedes:
+	case supersedes > 0:
 		target = a.Get("Supersedes")
 	default:
 		return r, nil
