@@ -18,6 +18,17 @@ var (
 type Block struct {
 	wire  []byte // dot-stuffed; each line ended by CRLF
 	stuff int    // octets in wire that are dot-stuffing
+	spare *spare // where wire is; nil for memory of its own
+}
+
+// Free lets the memory be used for another block, if the Reader was wide. Nothing
+// may use Wire afterwards, nor Text where it is the same. It may be called from any
+// goroutine, and once.
+func (b Block) Free() {
+	if b.spare != nil {
+		b.spare.octets = b.wire
+		b.spare.free()
+	}
 }
 
 // Wire is the lines as they travel: dot-stuffed, each ended by CRLF. A line
@@ -74,6 +85,10 @@ func (r *Reader) ReadBlock(limit, bound int) (Block, error) {
 	if err := r.await(); err != nil {
 		return Block{}, err
 	}
+	if r.wide {
+		s.spare = r.buffers.spare()
+		s.wire = s.spare.octets[:0]
+	}
 	for {
 		for r.next < r.end {
 			used, done := s.scan(r.buf[r.next:r.end])
@@ -99,6 +114,7 @@ type blockScanner struct {
 	line  int // octets of the line so far
 	stuff int // dots of dot-stuffing kept in wire
 	wire  []byte
+	spare *spare // nil for a block that is not to be freed
 
 	dot       bool // the line starts with a dot
 	cr        bool // the last octet was CR
@@ -233,5 +249,5 @@ func (s *blockScanner) block() (Block, error) {
 	case s.malformed:
 		return Block{}, ErrBlockMalformed
 	}
-	return Block{wire: s.wire[:len(s.wire)-len("\r\n")], stuff: s.stuff}, nil
+	return Block{wire: s.wire[:len(s.wire)-len("\r\n")], stuff: s.stuff, spare: s.spare}, nil
 }

@@ -46,11 +46,14 @@ func wireOf(text string) string {
 func checkBlock(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, stream string, src io.Reader,
+}, stream string, src io.Reader, wide bool,
 ) {
 	t.Helper()
 	text, rest, malformed, ended := model(stream)
 	r := NewReader(src, new(Buffers))
+	if wide {
+		r.Widen()
+	}
 	block, err := r.ReadBlock(1<<20, 1<<20)
 	switch {
 	case !ended:
@@ -96,8 +99,8 @@ func TestReadBlock_endsOnlyAtCRLFDotCRLF(t *testing.T) {
 		for _, before := range []string{"", "x\r\n"} {
 			for _, after := range []string{"", "\r\n.\r\nQUIT\r\n"} {
 				stream := before + string(six[:]) + after
-				checkBlock(t, stream, strings.NewReader(stream))
-				checkBlock(t, stream, iotest.OneByteReader(strings.NewReader(stream)))
+				checkBlock(t, stream, strings.NewReader(stream), false)
+				checkBlock(t, stream, iotest.OneByteReader(strings.NewReader(stream)), false)
 			}
 		}
 	}
@@ -108,7 +111,7 @@ func TestReadBlock_anyChunking(t *testing.T) {
 		parts := rapid.SliceOfN(rapid.SampledFrom([]string{"\r\n", ".", "x", "\r\n.", "..", "\n", "\r", "\x00", strings.Repeat("long", bufferSize/4)}), 0, 12).Draw(t, "parts")
 		stream := strings.Join(parts, "") + "\r\n.\r\nrest"
 		sizes := rapid.SliceOfN(rapid.IntRange(1, bufferSize+1), 1, 8).Draw(t, "sizes")
-		checkBlock(t, stream, &chunks{src: strings.NewReader(stream), sizes: sizes})
+		checkBlock(t, stream, &chunks{src: strings.NewReader(stream), sizes: sizes}, rapid.Bool().Draw(t, "wide"))
 	})
 }
 
@@ -123,6 +126,48 @@ func (c *chunks) Read(p []byte) (int, error) {
 	size := c.sizes[c.at%len(c.sizes)]
 	c.at++
 	return c.src.Read(p[:min(size, len(p))])
+}
+
+// Commands and blocks as a peer sends them. The Reader turns wide somewhere on the
+// way, and blocks are freed in any order, some only after others were read to
+// where they had been.
+func TestReader_wide(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		texts := rapid.SliceOfN(rapid.SampledFrom([]string{
+			"", "a\r\n", ".\r\n..\r\n", strings.Repeat("line\r\n", 300), strings.Repeat("long", bufferSize/2) + "\r\n",
+		}), 1, 40).Draw(t, "texts")
+		var stream strings.Builder
+		for _, text := range texts {
+			stream.WriteString("TAKETHIS <a@b>\r\n" + wireOf(text) + ".\r\n")
+		}
+		sizes := rapid.SliceOfN(rapid.IntRange(1, 2*wideSize), 1, 8).Draw(t, "sizes")
+		r := NewReader(&chunks{src: strings.NewReader(stream.String()), sizes: sizes}, new(Buffers))
+		from := rapid.IntRange(0, len(texts)).Draw(t, "wide from")
+		kept := make(map[int]Block)
+		for i, want := range texts {
+			if i == from {
+				r.Widen()
+			}
+			line, err := r.ReadLine()
+			if err != nil || string(line) != "TAKETHIS <a@b>" {
+				t.Fatalf("line %d: %q, %v", i, line, err)
+			}
+			block, err := r.ReadBlock(1<<20, 1<<20)
+			if err != nil || string(block.Text()) != want {
+				t.Fatalf("block %d: %q, %v, want %q", i, block.Text(), err, want)
+			}
+			kept[i] = block
+			if j := rapid.IntRange(0, i).Draw(t, "freed"); kept[j].wire != nil {
+				kept[j].Free()
+				delete(kept, j)
+			}
+			for j, block := range kept {
+				if string(block.Text()) != texts[j] {
+					t.Fatalf("block %d became %q, not %q", j, block.Text(), texts[j])
+				}
+			}
+		}
+	})
 }
 
 func TestReadBlock_limits(t *testing.T) {
@@ -172,6 +217,6 @@ func FuzzReadBlock(f *testing.F) {
 	f.Add([]byte("a\n.\r\n\r\n.\r\n"), 3)
 	f.Fuzz(func(t *testing.T, stream []byte, size int) {
 		size = 1 + (size&0x7fffffff)%4096
-		checkBlock(t, string(stream), &chunks{src: bytes.NewReader(stream), sizes: []int{size}})
+		checkBlock(t, string(stream), &chunks{src: bytes.NewReader(stream), sizes: []int{size}}, size%2 == 0)
 	})
 }

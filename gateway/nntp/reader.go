@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"sync"
 )
 
 // Errors of a [Reader] after which the connection goes on: the line or block
@@ -14,34 +13,15 @@ var (
 	ErrLineMalformed = errors.New("line holds NUL, or CR or LF alone")
 )
 
-// bufferSize is the size of every pooled buffer, in octets: room for many
-// pipelined commands and for most articles' heads.
-const bufferSize = 16 << 10
-
-// Buffers lends buffers to the readers and writers of a server's connections,
-// so that a connection that waits for its client holds none. Its zero value is
-// ready for use, from many goroutines at the same time.
-type Buffers struct{ pool sync.Pool }
-
-type buffer [bufferSize]byte
-
-func (b *Buffers) take() *buffer {
-	if lent, ok := b.pool.Get().(*buffer); ok {
-		return lent
-	}
-	return new(buffer)
-}
-
-func (b *Buffers) give(lent *buffer) { b.pool.Put(lent) }
-
 // A Reader reads lines and blocks. It holds a buffer only from the first octet
-// of a line or block on until everything that came has been used. It is for
-// one goroutine.
+// of a line or block on until everything that came has been used, or a little
+// longer once it is wide. It is for one goroutine.
 type Reader struct {
 	src     io.Reader
 	buffers *Buffers
-	buf     *buffer // nil while nothing is held
-	next    int     // buf[next:end] came and is not used yet
+	wide    bool
+	buf     []byte // nil while nothing is held
+	next    int    // buf[next:end] came and is not used yet
 	end     int
 	first   [1]byte // where the octet lands that ends a wait
 }
@@ -50,6 +30,12 @@ type Reader struct {
 func NewReader(src io.Reader, buffers *Buffers) *Reader {
 	return &Reader{src: src, buffers: buffers}
 }
+
+// Widen prepares for many blocks, as a peer sends them. From now on the Reader has
+// a larger buffer, which it keeps while it waits for the next line or block, so
+// that it takes a call of the source to read many. It gives it back once the
+// source returns an error, as at a deadline. Blocks may be freed ([Block.Free]).
+func (r *Reader) Widen() { r.wide = true }
 
 // ReadLine reads one line and returns it without its CRLF. The line is only
 // valid until the next call of any method. Only CRLF ends a line (RFC 3977,
@@ -151,30 +137,55 @@ func (r *Reader) Release() {
 }
 
 // await makes sure that something unused is held. While it waits it holds no
-// buffer.
+// buffer, unless it is wide.
 func (r *Reader) await() error {
 	if r.next < r.end {
 		return nil
 	}
-	r.Release()
+	into := r.first[:]
+	if r.wide {
+		r.widen()
+		r.next, r.end = 0, 0
+		into = r.buf
+	} else {
+		r.Release()
+	}
 	for {
-		n, err := r.src.Read(r.first[:])
+		n, err := r.src.Read(into)
 		if n > 0 {
-			r.buf = r.buffers.take()
-			r.buf[0], r.next, r.end = r.first[0], 0, 1
+			if r.buf == nil {
+				r.buf = r.buffers.take(bufferSize)
+				r.buf[0] = r.first[0]
+			}
+			r.end = n
 			return nil
 		}
 		if err != nil {
+			r.Release()
 			return err
 		}
 	}
 }
 
+// widen makes sure that the buffer is as large as one of a wide Reader.
+func (r *Reader) widen() {
+	if len(r.buf) == wideSize {
+		return
+	}
+	wide := r.buffers.take(wideSize)
+	held := copy(wide, r.buf[r.next:r.end])
+	r.Release()
+	r.buf, r.next, r.end = wide, 0, held
+}
+
 // more reads what there is behind what is held. The caller holds something,
 // and less than a buffer full.
 func (r *Reader) more() error {
-	if r.next > 0 && r.end == bufferSize || r.next == r.end {
-		copy(r.buf[:], r.buf[r.next:r.end])
+	if r.wide {
+		r.widen()
+	}
+	if r.next > 0 && r.end == len(r.buf) || r.next == r.end {
+		copy(r.buf, r.buf[r.next:r.end])
 		r.next, r.end = 0, r.end-r.next
 	}
 	for {

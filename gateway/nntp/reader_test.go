@@ -93,6 +93,24 @@ func TestReader_holdsNoBufferWhileItWaits(t *testing.T) {
 	}
 }
 
+func TestReader_wideHoldsItsBufferUntilTheSourceFails(t *testing.T) {
+	w := &watcher{src: &chunks{src: iotest.TimeoutReader(strings.NewReader("DATE\r\nHELP\r\n")), sizes: []int{6}}}
+	w.r = NewReader(w, new(Buffers))
+	w.r.Widen()
+	if line, err := w.r.ReadLine(); err != nil || string(line) != "DATE" {
+		t.Fatalf("line = %q, %v", line, err)
+	}
+	if w.r.buf == nil || w.largest != wideSize {
+		t.Errorf("the source was asked for %d octets, and then the buffer is %d", w.largest, len(w.r.buf))
+	}
+	if _, err := w.r.ReadLine(); !errors.Is(err, iotest.ErrTimeout) || w.r.buf != nil {
+		t.Errorf("after the time was over: %v, and a buffer of %d", err, len(w.r.buf))
+	}
+	if line, err := w.r.ReadLine(); err != nil || string(line) != "HELP" {
+		t.Errorf("line = %q, %v", line, err)
+	}
+}
+
 func TestReader_hasLine(t *testing.T) {
 	r := NewReader(&chunks{src: strings.NewReader("A\r\nB\r\nC\r\n"), sizes: []int{1, 6, 9}}, new(Buffers))
 	for i, want := range []bool{true, false, false} {

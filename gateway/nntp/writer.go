@@ -13,7 +13,7 @@ import (
 type Writer struct {
 	dst     io.Writer
 	buffers *Buffers
-	buf     *buffer // nil while nothing is gathered
+	buf     []byte // nil while nothing is gathered
 	used    int
 	err     error
 }
@@ -26,8 +26,11 @@ func NewWriter(dst io.Writer, buffers *Buffers) *Writer {
 // Reply writes a status line. It leaves in one write, whole, however full the
 // buffer is: some newsreaders take the first segment for the line.
 func (w *Writer) Reply(r Reply) {
-	var line [MaxLine]byte
-	w.whole(r.Append(line[:0]))
+	w.hold()
+	if len(w.buf)-w.used < MaxLine {
+		w.send()
+	}
+	w.used += len(r.Append(w.buf[w.used:w.used]))
 }
 
 // Command writes a command line, as a client does. line has no line end; one
@@ -158,7 +161,7 @@ func (w *Writer) add(p []byte) {
 
 func (w *Writer) hold() {
 	if w.buf == nil {
-		w.buf = w.buffers.take()
+		w.buf = w.buffers.take(bufferSize)
 	}
 }
 
