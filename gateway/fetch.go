@@ -26,10 +26,18 @@ func (s *Stopped) Pull(ctx context.Context, settings Settings, r Reading, progre
 	defer feed.Close()
 	p := &pull.Puller{
 		Server: r.Server, Groups: r.Pull, NewNews: r.NewNews, Most: settings.MaxArticle,
-		Store: s.store, Taker: feed, State: pullState(settings.Data, r.Peer.Name), Progress: progress,
+		Store: s.store, Taker: taker{feed}, State: pullState(settings.Data, r.Peer.Name), Progress: progress,
 	}
 	if r.Since > 0 {
 		p.Since = time.Now().Add(-r.Since)
 	}
 	return p.Run(ctx)
+}
+
+// taker is the feed of what is fetched as a puller sees it.
+type taker struct{ *peer.Feed }
+
+// Take implements [pull.Taker].
+func (t taker) Take(ctx context.Context, id pool.MessageID, text []byte) func() error {
+	return t.Feed.Take(ctx, id, text).Wait
 }

@@ -147,6 +147,11 @@ func (f feeds) Login(conn net.Conn, user, password string) session.Feed {
 // incoming is one peer's feed as a session sees it.
 type incoming struct{ *peer.Feed }
 
+// Take implements [session.Feed].
+func (f incoming) Take(ctx context.Context, id pool.MessageID, text []byte) session.Taking {
+	return f.Feed.Take(ctx, id, text)
+}
+
 // Offer implements [session.Feed].
 func (f incoming) Offer(ctx context.Context, id pool.MessageID) error {
 	err := f.Feed.Offer(ctx, id)

@@ -195,7 +195,7 @@ func (r *reader) fetch(ctx context.Context, as func(peer.Peer) *peer.Feed, how f
 	defer feed.Close()
 	p := &pull.Puller{
 		Server: r.Server, Groups: r.Pull, NewNews: r.NewNews, Most: r.most,
-		Store: r.store, Taker: feed, State: pullState(r.data, r.Peer.Name),
+		Store: r.store, Taker: taker{feed}, State: pullState(r.data, r.Peer.Name),
 	}
 	if r.Since > 0 {
 		p.Since = time.Now().Add(-r.Since)

@@ -127,11 +127,40 @@ type Keep struct {
 type Beginner interface {
 	// Begin is the first step: when it returns, the article has its turn. Of
 	// two articles begun one after the other, the first one gets the lower
-	// numbers. The function that it returns is the second step. It must be
-	// called, once and at once, since other articles may wait for it; it returns
-	// when, and what, Append would. a must not be changed until then.
-	Begin(ctx context.Context, a *Article) (wait func() ([]Location, error))
+	// numbers. The second step is to wait for what it returns. a must not be
+	// changed until then.
+	Begin(ctx context.Context, a *Article) Begun
 }
+
+// Begun is an article that has its turn in a store.
+type Begun interface {
+	// Known says whether Wait would return at once.
+	Known() bool
+	// Wait returns when, and what, Append would. It must be called once.
+	Wait() ([]Location, error)
+}
+
+// Begin is the first step of appending to any store, which for one that is no
+// [Beginner] is all of it.
+func Begin(ctx context.Context, s Store, a *Article) Begun {
+	if b, ok := s.(Beginner); ok {
+		return b.Begin(ctx, a)
+	}
+	at, err := s.Append(ctx, a)
+	return Outcome{at, err}
+}
+
+// An Outcome is a [Begun] that is known.
+type Outcome struct {
+	At  []Location
+	Err error
+}
+
+// Known implements [Begun].
+func (Outcome) Known() bool { return true }
+
+// Wait implements [Begun].
+func (o Outcome) Wait() ([]Location, error) { return o.At, o.Err }
 
 // A SetHigher is a Store whose water marks can go on where another server's
 // stopped.

@@ -115,10 +115,10 @@ func BenchmarkFeed_Send(b *testing.B) {
 func stock(b *testing.B, s *disk.Store, size int) {
 	b.Helper()
 	body := strings.Repeat(strings.Repeat("x", 76)+"\r\n", size/78)
-	var waits []func() ([]pool.Location, error)
+	var waits []pool.Begun
 	settle := func() {
-		for _, wait := range waits {
-			if _, err := wait(); err != nil {
+		for _, begun := range waits {
+			if _, err := begun.Wait(); err != nil {
 				b.Fatal(err)
 			}
 		}

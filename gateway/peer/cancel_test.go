@@ -126,7 +126,7 @@ func TestCancel_rightBehindItsArticle(t *testing.T) {
 	key := [32]byte{7}
 	target := b.a.Take(t.Context(), "<t@x>", []byte(text("<t@x>", "Cancel-Lock", control.Lock(key))))
 	cancel := b.a.Take(t.Context(), "<c@x>", []byte(text("<c@x>", "Control", "cancel <t@x>", "Cancel-Key", control.Key(key))))
-	if err := errors.Join(target(), cancel()); err != nil {
+	if err := errors.Join(target.Wait(), cancel.Wait()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.store.ByID(t.Context(), "<t@x>"); !errors.Is(err, pool.ErrNotFound) {

@@ -160,8 +160,7 @@ func (d *Desk) ownID(id pool.MessageID) bool {
 	return strings.EqualFold(domain, d.opts.Domain)
 }
 
-// A Feed is one peer's connection. Take, Refuse and Close are for one goroutine,
-// except for the functions that Take returns.
+// A Feed is one peer's connection. Take, Refuse and Close are for one goroutine.
 type Feed struct {
 	desk   *Desk
 	peer   *Peer

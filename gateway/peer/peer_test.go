@@ -106,7 +106,7 @@ func text(id string, changes ...string) string {
 
 func (b *bench) take(f *Feed, id, text string) error {
 	b.t.Helper()
-	return f.Take(b.t.Context(), pool.MessageID(id), []byte(text))()
+	return f.Take(b.t.Context(), pool.MessageID(id), []byte(text)).Wait()
 }
 
 // refused feeds what must be refused for good, and for that reason.

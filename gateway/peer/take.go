@@ -13,31 +13,53 @@ import (
 )
 
 // Take files an article that was announced as id: text is its lines, each ended
-// by CRLF, not dot-stuffed. It returns once the article has its turn. The
-// function that it returns must be called, from any goroutine, after those of
-// earlier calls have returned. It waits until the article is on stable storage,
-// and returns a [*pool.Refusal] or [pool.ErrDuplicate] for one that will never
-// be taken, and any other error for one that may be sent again later.
-func (f *Feed) Take(ctx context.Context, id pool.MessageID, text []byte) (wait func() error) {
-	d := f.desk
-	d.flight.begin(id, f)
-	asked := f.came(id)
-	b, err := f.bring(ctx, id, text, asked)
-	finish := func(err error) error {
-		d.flight.end(id, f, err == nil || errors.Is(err, pool.ErrDuplicate), time.Now())
-		b.passage.Done(err == nil)
-		f.ledger.count(err)
-		return err
+// by CRLF, not dot-stuffed. It returns once the article has its turn. text must not
+// be changed until the outcome has been waited for.
+func (f *Feed) Take(ctx context.Context, id pool.MessageID, text []byte) *Taking {
+	f.desk.flight.begin(id, f)
+	t := &Taking{feed: f, id: id, ctx: ctx}
+	t.brought, t.err = f.bring(ctx, id, text, f.came(id))
+	if t.err == nil && !t.performs() {
+		t.begun = pool.Begin(ctx, f.desk.opts.Store, t.article)
 	}
+	return t
+}
+
+// A Taking is an article of a peer's that has its turn.
+type Taking struct {
+	feed *Feed
+	id   pool.MessageID
+	ctx  context.Context // of the call, which it is a part of
+	brought
+	begun pool.Begun // nil where err is not, and for one that is filed last
+	err   error
+}
+
+// performs says whether the article asks for more than being filed. What it names
+// may still be on its way in an earlier call: so it is done in turn.
+func (t *Taking) performs() bool { return t.request.Verb != "" || t.request.Target != "" }
+
+// Known says whether Wait would return at once.
+func (t *Taking) Known() bool { return t.err != nil || t.begun != nil && t.begun.Known() }
+
+// Wait waits until the article is on stable storage. It must be called once, from
+// any goroutine, after those of earlier calls have returned. It returns a
+// [*pool.Refusal] or [pool.ErrDuplicate] for an article that will never be taken,
+// and any other error for one that may be sent again later.
+func (t *Taking) Wait() error {
+	err, d := t.err, t.feed.desk
 	switch {
 	case err != nil:
-		return func() error { return finish(err) }
-	case b.request.Verb != "" || b.request.Target != "":
-		// What it names may still be on its way in an earlier call.
-		return func() error { return finish(d.perform(ctx, b)) }
+	case t.begun != nil:
+		_, err = t.begun.Wait()
+		err = d.settle(t.ctx, t.brought, err)
+	default:
+		err = d.perform(t.ctx, t.brought)
 	}
-	filed := d.begin(ctx, b.article)
-	return func() error { return finish(d.settle(ctx, b, <-filed)) }
+	d.flight.end(t.id, t.feed, err == nil || errors.Is(err, pool.ErrDuplicate), time.Now())
+	t.passage.Done(err == nil)
+	t.feed.ledger.count(err)
+	return err
 }
 
 // Refuse notes that an announced article came and could not be read, or did not
@@ -46,21 +68,6 @@ func (f *Feed) Refuse(id pool.MessageID, cause error) {
 	f.desk.flight.abandon(id, f, true, time.Now())
 	f.came(id)
 	f.ledger.count(cause)
-}
-
-// begin gives an article its turn in the store. What the channel gives is the
-// outcome.
-func (d *Desk) begin(ctx context.Context, a *pool.Article) <-chan error {
-	filed := make(chan error, 1)
-	wait := func() ([]pool.Location, error) { return d.opts.Store.Append(ctx, a) }
-	if s, ok := d.opts.Store.(pool.Beginner); ok {
-		wait = s.Begin(ctx, a)
-	}
-	go func() {
-		_, err := wait()
-		filed <- err
-	}()
-	return filed
 }
 
 // settle ends the filing of an ordinary article. A cancel may have come since it

@@ -76,12 +76,12 @@ func TestOffer_oneFeedAtATime(t *testing.T) {
 		offer(b.a, nil)
 		b.a.Close()
 		offer(b.b, nil)
-		wait := b.a.Take(t.Context(), "<2@x>", []byte(text("<2@x>"))) // without an offer
+		taking := b.a.Take(t.Context(), "<2@x>", []byte(text("<2@x>"))) // without an offer
 		if err := b.b.Offer(t.Context(), "<2@x>"); !errors.Is(err, ErrInFlight) && !errors.Is(err, pool.ErrDuplicate) {
 			t.Errorf("while it is filed: %v", err)
 		}
 		b.a.Close()
-		if err := wait(); err != nil {
+		if err := taking.Wait(); err != nil {
 			t.Error(err)
 		}
 		if n := len(b.flight.under); n != 0 {
@@ -194,9 +194,9 @@ type failing struct {
 	err error
 }
 
-func (f *failing) Begin(context.Context, *pool.Article) func() ([]pool.Location, error) {
-	return func() ([]pool.Location, error) { return nil, f.err }
-}
+var _ pool.Beginner = (*failing)(nil)
+
+func (f *failing) Begin(context.Context, *pool.Article) pool.Begun { return pool.Outcome{Err: f.err} }
 
 func TestTake_temporaryFailuresStayTemporary(t *testing.T) {
 	b := newBench(t)
@@ -205,7 +205,7 @@ func TestTake_temporaryFailuresStayTemporary(t *testing.T) {
 		o.Store = &failing{b.store, want}
 		d := New(o)
 		f := d.Feed(conn{from: "192.0.2.1:1"})
-		err := f.Take(t.Context(), "<1@x>", []byte(text("<1@x>")))()
+		err := f.Take(t.Context(), "<1@x>", []byte(text("<1@x>"))).Wait()
 		var refusal *pool.Refusal
 		if !errors.Is(err, want) || errors.As(err, &refusal) || d.Counts().Deferred != 1 {
 			t.Errorf("%v became %v, counted %+v", want, err, d.Counts())
@@ -222,7 +222,7 @@ func FuzzTake(f *testing.F) {
 	f.Add([]byte(text("<1@x>", "Newsgroups", "misc.test,,", "Path", "!!.x!")))
 	f.Fuzz(func(t *testing.T, octets []byte) {
 		b := newBench(t)
-		err := b.a.Take(t.Context(), "<1@x>", octets)()
+		err := b.a.Take(t.Context(), "<1@x>", octets).Wait()
 		if _, final := reasonOf(err); err != nil && !final {
 			t.Errorf("an article's fault is taken for ours: %v", err)
 		}

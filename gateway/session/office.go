@@ -76,10 +76,9 @@ type Feed interface {
 	Offer(ctx context.Context, id pool.MessageID) error
 
 	// Take takes an article, in text form: each line ended by CRLF, no
-	// dot-stuffing. It returns once the article has its turn, and a function
-	// that waits until it is on stable storage. That function is called once,
-	// in the order of the articles, and from another goroutine.
-	Take(ctx context.Context, id pool.MessageID, text []byte) (wait func() error)
+	// dot-stuffing. It returns once the article has its turn. text is not changed
+	// until the outcome has been waited for.
+	Take(ctx context.Context, id pool.MessageID, text []byte) Taking
 
 	// Refuse notes that an article was announced, and came in a form that the
 	// session refused, or did not come.
@@ -87,4 +86,14 @@ type Feed interface {
 
 	// Close ends the feed.
 	Close()
+}
+
+// A Taking is an article that has its turn.
+type Taking interface {
+	// Known says whether Wait would return at once.
+	Known() bool
+
+	// Wait waits until the article is on stable storage. It is called once, in
+	// the order of the articles, and from another goroutine.
+	Wait() error
 }

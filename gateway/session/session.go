@@ -67,11 +67,9 @@ type response struct {
 	// for.
 	next func(ctx context.Context) (response, error)
 
-	// wait, where it is given, is all there is: the reply is not known yet, and
-	// commands behind this one go on. It waits for the reply, in a goroutine
-	// of the stream.
-	wait   func() (response, error)
-	octets int // of the article that it waits for
+	// later, where it is given, is all there is: the reply is not known yet, and
+	// commands behind this one go on.
+	later promise
 
 	// change changes the layer below once the client has the reply. An error
 	// ends the session.
@@ -297,9 +295,9 @@ func (s *session) answer(ctx context.Context, line []byte) error {
 	} else if c != nil && c.block {
 		err = s.passBlock(err)
 	}
-	if err == nil && response.wait != nil {
+	if err == nil && response.later != nil {
 		s.clock.pause()
-		s.promise(promise{response.wait, response.octets})
+		s.promise(response.later)
 		return nil
 	}
 	if over := s.settle(); over != nil {

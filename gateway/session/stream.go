@@ -23,10 +23,12 @@ type stream struct {
 	over     error         // why the session is over; read once ended is closed
 }
 
-// A promise is one reply to come.
-type promise struct {
-	wait   func() (response, error)
-	octets int
+// A promise is one reply to come. The stream's goroutine alone calls wait, once,
+// and known.
+type promise interface {
+	known() bool // wait would return soon
+	wait() (response, error)
+	octets() int // of the article that it is for
 }
 
 // outstanding says whether replies are.
@@ -39,7 +41,7 @@ func (s *session) promise(p promise) {
 		go s.stream.run()
 	}
 	s.stream.pending.Add(1)
-	s.stream.octets.Add(int64(p.octets))
+	s.stream.octets.Add(int64(p.octets()))
 	s.stream.promises <- p
 }
 
@@ -72,17 +74,28 @@ func (s *session) flush() error {
 	return s.w.Flush()
 }
 
-// run keeps the promises in their order. After one that ends the session, it
-// waits for the others and sends nothing more.
+// run keeps the promises in their order. Before it waits, the client gets the
+// replies that are known. After one that ends the session, it waits for the others
+// and sends nothing more.
 func (t *stream) run() {
 	defer close(t.ended)
 	for p := range t.promises {
+		if !p.known() {
+			t.flush()
+		}
+		octets := p.octets()
 		t.keep(p)
 		t.pending.Add(-1)
-		t.octets.Add(-int64(p.octets))
-		if len(t.promises) == 0 && t.over == nil && t.s.w.Flush() != nil {
-			t.fail(t.s.lost())
+		t.octets.Add(-int64(octets))
+		if len(t.promises) == 0 {
+			t.flush()
 		}
+	}
+}
+
+func (t *stream) flush() {
+	if t.over == nil && t.s.w.Flush() != nil {
+		t.fail(t.s.lost())
 	}
 }
 

@@ -39,10 +39,21 @@ func (s *session) modeStream(context.Context, request) (response, error) {
 func (s *session) check(ctx context.Context, req request) (response, error) {
 	feed := s.feed()
 	if s.outstanding() {
-		return response{wait: func() (response, error) { return offered(ctx, feed, req.args[0]) }}, nil
+		return response{later: &checking{ctx, feed, req.args[0]}}, nil
 	}
 	return offered(ctx, feed, req.args[0])
 }
+
+// A checking is a CHECK whose turn has not come yet.
+type checking struct {
+	ctx  context.Context
+	feed Feed
+	word string
+}
+
+func (c *checking) known() bool             { return true }
+func (c *checking) wait() (response, error) { return offered(c.ctx, c.feed, c.word) }
+func (c *checking) octets() int             { return 0 }
 
 func offered(ctx context.Context, feed Feed, word string) (response, error) {
 	id, err := pool.ParseMessageID(word)
@@ -75,7 +86,7 @@ func (s *session) takeTransfer(ctx context.Context, id pool.MessageID) (response
 	if err != nil {
 		s.feed().Refuse(id, err)
 	} else {
-		err = s.feed().Take(ctx, id, block.Text())()
+		err = s.feed().Take(ctx, id, block.Text()).Wait()
 	}
 	if err != nil {
 		return response{}, transitError{err, nntp.CodeTransferLater, nntp.CodeTransferRejected, ""}
@@ -88,30 +99,45 @@ func (s *session) takeTransfer(ctx context.Context, id pool.MessageID) (response
 // read meanwhile, so that many share a sync.
 func (s *session) takeThis(ctx context.Context, req request) (response, error) {
 	word := req.args[0]
-	refused := func(err error) error {
-		return transitError{err, nntp.CodeUnavailable, nntp.CodeStreamRejected, word}
-	}
+	s.r.Widen()
 	block, err := s.readBlock()
 	id, malformed := pool.ParseMessageID(word)
 	switch {
 	case malformed != nil && err == nil:
-		return response{}, refused(malformed)
+		return response{}, notTaken(malformed, word)
 	case err != nil:
 		if malformed == nil {
 			s.feed().Refuse(id, err)
 		}
-		return response{}, refused(err)
+		return response{}, notTaken(err, word)
 	}
 	if over := s.makeRoom(); over != nil {
 		return response{}, sessionOver{over}
 	}
-	wait := s.feed().Take(ctx, id, block.Text())
-	return response{octets: block.Len(), wait: func() (response, error) {
-		if err := wait(); err != nil {
-			return response{}, refused(err)
-		}
-		return response{Reply: nntp.Reply{Code: nntp.CodeStreamTaken, Text: word}}, nil
-	}}, nil
+	return response{later: &taking{s.feed().Take(ctx, id, block.Text()), word, block}}, nil
+}
+
+// A taking is a TAKETHIS whose article has its turn.
+type taking struct {
+	Taking
+	word  string
+	block nntp.Block // freed once nobody needs it
+}
+
+func (t *taking) known() bool { return t.Known() }
+func (t *taking) octets() int { return t.block.Len() }
+
+func (t *taking) wait() (response, error) {
+	err := t.Wait()
+	t.block.Free()
+	if err != nil {
+		return response{}, notTaken(err, t.word)
+	}
+	return response{Reply: nntp.Reply{Code: nntp.CodeStreamTaken, Text: t.word}}, nil
+}
+
+func notTaken(err error, word string) error {
+	return transitError{err, nntp.CodeUnavailable, nntp.CodeStreamRejected, word}
 }
 
 // passBlock reads the block of a command that fails, so that nothing in it is

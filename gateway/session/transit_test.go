@@ -59,22 +59,44 @@ func (f *fakeFeed) Offer(_ context.Context, id pool.MessageID) error {
 	return f.offers[id]
 }
 
-func (f *fakeFeed) Take(_ context.Context, id pool.MessageID, text []byte) func() error {
+func (f *fakeFeed) Take(_ context.Context, id pool.MessageID, text []byte) Taking {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.taken = append(f.taken, string(id)+" "+string(text))
-	return func() error {
-		if gate := f.gates[id]; gate != nil {
-			<-gate
-		}
-		if f.panics {
-			panic("an article with its author's name")
-		}
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.filed[id] = f.errs[id] == nil
-		return f.errs[id]
+	return &fakeTaking{f, id, text, string(text)}
+}
+
+type fakeTaking struct {
+	feed *fakeFeed
+	id   pool.MessageID
+	text []byte
+	came string
+}
+
+func (t *fakeTaking) Known() bool {
+	select {
+	case <-t.feed.gates[t.id]:
+		return true
+	default:
+		return t.feed.gates[t.id] == nil
 	}
+}
+
+func (t *fakeTaking) Wait() error {
+	f := t.feed
+	if gate := f.gates[t.id]; gate != nil {
+		<-gate
+	}
+	if f.panics {
+		panic("an article with its author's name")
+	}
+	if string(t.text) != t.came {
+		return errors.New("the article was changed while it waited")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.filed[t.id] = f.errs[t.id] == nil
+	return f.errs[t.id]
 }
 
 func (f *fakeFeed) Refuse(_ pool.MessageID, cause error) { f.refused = append(f.refused, cause) }
@@ -282,6 +304,33 @@ func TestTakethis_manyWaitAtOnce(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		c.talk("> DATE", "~111 ", "> QUIT", "~205 ")
+		c.outcome(nil)
+	})
+}
+
+// A reply that is known is not held up by one that is not, and an article's octets
+// stay while it waits, whatever those are used for that are done.
+func TestTakethis_whatIsKnownIsToldAtOnce(t *testing.T) {
+	feed := newFeed()
+	synctest.Test(t, func(t *testing.T) {
+		name := func(i int) string { return fmt.Sprintf("<%d@x>", i) }
+		for i := range 50 {
+			feed.gates[pool.MessageID(name(i))] = make(chan struct{})
+		}
+		c := dialFeed(t, feed)
+		send := func(i int) { c.send("TAKETHIS " + name(i) + "\r\n" + strings.Repeat(name(i), i) + "\r\n.\r\n") }
+		for i := range 25 {
+			send(i)
+		}
+		for i := range 50 {
+			synctest.Wait()
+			close(feed.gates[pool.MessageID(name(i))])
+			c.talk("239 " + name(i))
+			if i < 25 {
+				send(25 + i)
+			}
+		}
+		c.talk("> QUIT", "~205 ")
 		c.outcome(nil)
 	})
 }

@@ -145,20 +145,12 @@ func (r *run) file(ctx context.Context, a *pool.Article, item Item) error {
 	}
 	// What has its turn is waited for, whatever becomes of ctx.
 	ctx = context.WithoutCancel(ctx)
-	wait := func() ([]pool.Location, error) { return r.importer.Store.Append(ctx, a) }
-	if b, ok := r.importer.Store.(pool.Beginner); ok {
-		wait = b.Begin(ctx, a)
-	}
-	done := func() {
-		_, err := wait()
+	begun := pool.Begin(ctx, r.importer.Store, a)
+	r.waits.Go(func() {
+		_, err := begun.Wait()
 		r.budget.Release(size)
 		r.note(err, item, true)
-	}
-	if _, ok := r.importer.Store.(pool.Beginner); !ok {
-		done()
-		return nil
-	}
-	r.waits.Go(done)
+	})
 	return nil
 }
 

@@ -147,10 +147,10 @@ func TestStore_panic(t *testing.T) {
 			var wg sync.WaitGroup
 			panics := make(chan any, 2)
 			for _, f := range []*filing{first, second} {
-				wait := s.Begin(t.Context(), f.article)
+				begun := s.Begin(t.Context(), f.article)
 				wg.Go(func() {
 					defer func() { panics <- recover() }()
-					if _, err := wait(); !errors.Is(err, pool.ErrReadOnly) {
+					if _, err := begun.Wait(); !errors.Is(err, pool.ErrReadOnly) {
 						t.Errorf("Append: %v, want ErrReadOnly", err)
 					}
 				})

@@ -212,9 +212,9 @@ func (s *Store) Append(ctx context.Context, a *pool.Article) ([]pool.Location, e
 }
 
 // Begin implements [pool.Beginner]. Without a sync there is nothing to wait for.
-func (s *Store) Begin(ctx context.Context, a *pool.Article) func() ([]pool.Location, error) {
+func (s *Store) Begin(ctx context.Context, a *pool.Article) pool.Begun {
 	at, err := s.Append(ctx, a)
-	return func() ([]pool.Location, error) { return at, err }
+	return pool.Outcome{At: at, Err: err}
 }
 
 // Cancel implements [pool.Store].

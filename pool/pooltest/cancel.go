@@ -190,26 +190,20 @@ func testBegin(t *testing.T, r *room) {
 		articles = append(articles, Article(t, strconv.Itoa(i), "a"))
 	}
 	articles = append(articles, Article(t, "0", "a"))
-	type outcome struct {
-		at  []pool.Location
-		err error
-	}
-	results := make([]chan outcome, len(articles))
+	begun := make([]pool.Begun, len(articles))
 	for i, a := range articles {
-		results[i] = make(chan outcome, 1)
-		wait := b.Begin(t.Context(), a)
-		go func() {
-			at, err := wait()
-			results[i] <- outcome{at, err}
-		}()
+		begun[i] = b.Begin(t.Context(), a)
 	}
-	for i, result := range results[:50] {
-		if got := <-result; got.err != nil || got.at[0].Number != pool.Number(i+1) {
-			t.Errorf("article %d: %v, %v", i, got.at, got.err)
+	for i, filed := range begun[:50] {
+		if at, err := filed.Wait(); err != nil || at[0].Number != pool.Number(i+1) {
+			t.Errorf("article %d: %v, %v", i, at, err)
+		}
+		if !filed.Known() {
+			t.Errorf("article %d was waited for and is not known", i)
 		}
 	}
-	if got := <-results[50]; !errors.Is(got.err, pool.ErrDuplicate) {
-		t.Errorf("the first one again: %v, want ErrDuplicate", got.err)
+	if _, err := begun[50].Wait(); !errors.Is(err, pool.ErrDuplicate) {
+		t.Errorf("the first one again: %v, want ErrDuplicate", err)
 	}
 }
 

@@ -89,9 +89,9 @@ func testKeptNumbersAtOnce(t *testing.T, r *room) {
 		n    pool.Number
 	}{{"x", 4}, {"y", 4}, {"z", 6}} {
 		done := make(chan error, 1)
-		wait := b.Begin(t.Context(), numbered(Article(t, c.name, "a"), c.n))
+		begun := b.Begin(t.Context(), numbered(Article(t, c.name, "a"), c.n))
 		go func() {
-			_, err := wait()
+			_, err := begun.Wait()
 			done <- err
 		}()
 		outcome[c.name] = done

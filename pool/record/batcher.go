@@ -6,8 +6,8 @@ import (
 )
 
 // A Batcher makes a group commit: what many goroutines bring at the same time
-// goes through the stages of one batch. It starts no goroutine: the first to
-// bring something for a batch takes it through them.
+// goes through the stages of one batch. It starts no goroutine: who brings the first
+// item of a batch takes it through them.
 //
 // Batches overlap: while one is synced, the next gathers items and works on
 // them, and the one before is published. A batch takes items until the one
@@ -62,13 +62,19 @@ func NewBatcher[T any](begin func() Stages[T]) *Batcher[T] {
 
 // Do brings one item, and returns when its batch has been published. An item
 // that was brought before another one's Do was called is not added after it.
-func (b *Batcher[T]) Do(item T) { b.Put(item)() }
+func (b *Batcher[T]) Do(item T) {
+	done, run := b.Put(item)
+	if run != nil {
+		run()
+	}
+	<-done
+}
 
 // Put brings one item as Do does, but returns as soon as the item has its place,
-// behind all that were brought before. The function that it returns waits as Do
-// does. It must be called, once and at once: the batch may depend on it, and
-// other items may be in the same batch.
-func (b *Batcher[T]) Put(item T) (wait func()) {
+// behind all that were brought before. done is closed once its batch has been
+// published. run is nil unless the item is the first one of its batch: then it
+// takes the batch through its stages, and must be called, once and at once.
+func (b *Batcher[T]) Put(item T) (done <-chan struct{}, run func()) {
 	b.mu.Lock()
 	mine := b.next
 	first := mine == nil
@@ -79,13 +85,13 @@ func (b *Batcher[T]) Put(item T) (wait func()) {
 	mine.items = append(mine.items, item)
 	b.mu.Unlock()
 	if first {
-		return func() { b.run(mine) }
+		return mine.ends.done, func() { b.run(mine) }
 	}
 	select {
 	case b.arrived <- struct{}{}:
 	default:
 	}
-	return func() { <-mine.ends.done }
+	return mine.ends.done, nil
 }
 
 // run takes the next batch, which is mine, through its stages. Whatever panics

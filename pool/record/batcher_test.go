@@ -66,7 +66,7 @@ func TestBatcher_gathersWhileOneSyncs(t *testing.T) {
 		b := record.NewBatcher(d.begin)
 		var waits sync.WaitGroup
 		put := func(i int) {
-			waits.Go(b.Put(i))
+			waits.Go(func() { b.Do(i) })
 			synctest.Wait()
 		}
 		for i := range 5 {
@@ -99,7 +99,7 @@ func TestBatcher_alone(t *testing.T) {
 		d := &diary{sync: make(chan struct{})}
 		b := record.NewBatcher(d.begin)
 		var waits sync.WaitGroup
-		waits.Go(b.Put(1))
+		waits.Go(func() { b.Do(1) })
 		synctest.Wait()
 		waits.Go(func() { b.Alone(func() { d.note("alone") }) })
 		synctest.Wait()

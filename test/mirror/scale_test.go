@@ -84,7 +84,7 @@ func emptied(b *testing.B, g *harness.Gateway) {
 type shelf struct {
 	b     *testing.B
 	store *disk.Store
-	waits []func() ([]pool.Location, error)
+	waits []pool.Begun
 }
 
 func openShelf(b *testing.B, g *harness.Gateway) *shelf {
@@ -121,8 +121,8 @@ func (s *shelf) settle() {
 	s.b.Helper()
 	waits := s.waits
 	s.waits = nil
-	for _, wait := range waits {
-		if _, err := wait(); err != nil {
+	for _, begun := range waits {
+		if _, err := begun.Wait(); err != nil {
 			s.b.Fatal(err)
 		}
 	}

@@ -58,11 +58,11 @@ func BenchmarkTake(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	before := ownCPU()
-	var waits []func() error
+	var waits []*peer.Taking
 	for i, id := range ids {
 		if waits = append(waits, feed.Take(b.Context(), id, texts[i])); len(waits) == 64 || i == len(ids)-1 {
-			for _, wait := range waits {
-				if err := wait(); err != nil {
+			for _, taking := range waits {
+				if err := taking.Wait(); err != nil {
 					b.Fatal(err)
 				}
 			}
