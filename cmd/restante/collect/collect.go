@@ -103,6 +103,7 @@ type run struct {
 	Options
 	report Report
 	chains map[string]*note.Chain // of the gateways that can be relied on
+	gaps   map[string][]byte      // directories of strangers, by gateway, that lack some before them
 	boxes  map[uint32]*identity.Mailbox
 	match  map[string]*matcher // by gateway
 	faults map[string]error    // by server

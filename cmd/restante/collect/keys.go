@@ -26,6 +26,21 @@ const (
 	maxOff    = 100
 )
 
+// Bounds on what is remembered of a gateway: an honest one has a directory an epoch,
+// and a new signing key hardly ever.
+const (
+	maxSums = 200
+	maxKeys = 100
+)
+
+// Bounds on gateways at which the user has no mailbox. Anybody can be one, and post
+// among the keys.
+const (
+	maxStrangers = 1000
+	maxDirectory = 64 << 10 // octets
+	maxAsked     = 200      // directories asked for in one run, for the gaps of all of them
+)
+
 // keys asks a gateway for its directory, and follows it from the one that is held.
 // Where the gateway is away the one that is held is gone on with.
 func (r *run) keys(ctx context.Context, g *Gateway) error {
@@ -197,8 +212,12 @@ func sum(book *mailbox.Book, d *note.Directory) {
 	if _, known := book.Sums[d.Serial-1]; d.Serial > 0 && !known {
 		book.Sums[d.Serial-1] = d.Previous
 	}
+	for len(book.Sums) > maxSums {
+		delete(book.Sums, slices.Min(slices.Collect(maps.Keys(book.Sums))))
+	}
 	if !slices.ContainsFunc(book.Keys, func(k []byte) bool { return string(k) == string(d.Sign[:]) }) {
 		book.Keys = append(book.Keys, d.Sign[:])
+		book.Keys = book.Keys[max(len(book.Keys), maxKeys)-maxKeys:]
 	}
 }
 
@@ -336,6 +355,9 @@ func (r *run) published(ctx context.Context, server remote.Server) error {
 		}
 		return nil
 	})
+	if err == nil {
+		err = r.closeGaps(func(id pool.MessageID) ([]byte, error) { return ask(conn, id) })
+	}
 	for _, signed := range slices.Backward(before) {
 		d, errPeek := note.PeekDirectory(signed)
 		if errPeek != nil {
@@ -349,12 +371,47 @@ func (r *run) published(ctx context.Context, server remote.Server) error {
 }
 
 // stranger learns a directory of a gateway at which the user has no mailbox, but
-// whose users she may write to.
+// whose users she may write to. One that lacks those before it is noted.
 func (r *run) stranger(domain string, signed []byte) error {
+	if _, known := r.Mail.Book(domain); len(signed) > maxDirectory || !known && r.Mail.Books() >= maxStrangers {
+		return nil
+	}
 	err := r.learn(domain, nil, signed, nil)
+	if r.gaps == nil {
+		r.gaps = make(map[string][]byte)
+	}
+	// One that the known key has not signed may have others before it that say why.
+	if errors.Is(err, note.ErrGap) || errors.Is(err, note.ErrSignature) && r.gaps[domain] == nil {
+		r.gaps[domain] = signed
+	}
+	return unlessTheirs(err)
+}
+
+// unlessTheirs leaves out what is wrong with a stranger: only who writes there need
+// hear of it.
+func unlessTheirs(err error) error {
 	var t *Trouble
-	if errors.As(err, &t) { // only who writes there need hear of it
+	if errors.As(err, &t) {
 		return nil
 	}
 	return err
+}
+
+// closeGaps asks for the directories that strangers' newest ones lack. They come in
+// any order to a server, and it perhaps lacked them when it was read before.
+func (r *run) closeGaps(between func(pool.MessageID) ([]byte, error)) error {
+	asked := 0
+	for _, domain := range slices.Sorted(maps.Keys(r.gaps)) {
+		err := r.learn(domain, nil, r.gaps[domain], func(id pool.MessageID) ([]byte, error) {
+			if asked++; asked > maxAsked {
+				return nil, note.ErrGap
+			}
+			return between(id)
+		})
+		if err := unlessTheirs(err); err != nil {
+			return err
+		}
+	}
+	r.gaps = nil
+	return nil
 }

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -171,5 +172,80 @@ func TestLearn_goesBackToAReplacedKey(t *testing.T) {
 	}
 	if got := r.chains[domain].Directory().Serial; got != 3 {
 		t.Errorf("it goes on from %d", got)
+	}
+}
+
+// Articles come in any order to a server: a gateway that is not the user's own is
+// followed all the same.
+func TestStranger_directoriesOutOfOrder(t *testing.T) {
+	r, p := newRun(t), newPrinter(t)
+	replaced, err := note.NewSigner(domain, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := [][]byte{p.next(10, nil), p.next(10, nil), p.next(11, nil), p.next(11, replaced), p.next(12, nil)}
+	hear := func(indices ...int) {
+		t.Helper()
+		for _, i := range indices {
+			if err := r.stranger(domain, all[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.closeGaps(p.between); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hear(0, 2, 1)
+	if got := r.chains[domain].Directory().Serial; got != 2 {
+		t.Errorf("it goes on from %d", got)
+	}
+	hear(4)
+	if got := r.chains[domain].Directory().Serial; got != 4 {
+		t.Errorf("over a replaced key it goes on from %d", got)
+	}
+}
+
+// What strangers post among the keys does not fill the user's disk.
+func TestStranger_isBounded(t *testing.T) {
+	p := newPrinter(t)
+	first, large := p.next(10, nil), *p.last
+	for epoch := range uint64(1500) {
+		large.Blind = append(large.Blind, note.EpochKey{Epoch: epoch})
+	}
+	signed, err := note.Sign(large.Text(), p.signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what   string
+		known  int
+		signed []byte
+		taken  bool
+	}{
+		{"the last that there is room for", maxStrangers - 1, first, true},
+		{"one too many", maxStrangers, first, false},
+		{"a large one", 0, signed, false},
+	} {
+		r := newRun(t)
+		var books []mailbox.Event
+		for i := range c.known {
+			books = append(books, mailbox.Event{Book: &mailbox.Book{Domain: fmt.Sprint(i)}})
+		}
+		if err := r.Mail.Put(books...); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.stranger(domain, c.signed); err != nil || r.Mail.Books() > c.known != c.taken {
+			t.Errorf("%s: %v, %d of %d", c.what, err, r.Mail.Books(), c.known)
+		}
+	}
+	r := newRun(t)
+	for signed := first; p.last.Serial < maxSums+10; signed = p.next(10, nil) {
+		if err := r.stranger(domain, signed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	book, _ := r.Mail.Book(domain)
+	if _, newest := book.Sums[p.last.Serial-1]; len(book.Sums) != maxSums || !newest {
+		t.Errorf("%d sums are kept", len(book.Sums))
 	}
 }

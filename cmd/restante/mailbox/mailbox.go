@@ -309,6 +309,13 @@ func (m *Mailbox) Book(domain string) (Book, bool) {
 	return b, ok
 }
 
+// Books is of how many gateways something is known.
+func (m *Mailbox) Books() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.books)
+}
+
 // Cursor returns how far a group was read at a server. Its Next is at least 1.
 func (m *Mailbox) Cursor(server string, group pool.Group) Cursor {
 	m.mu.Lock()
