@@ -126,4 +126,12 @@
 //	w segment(4) hash(16)           a withdrawal's record is in that segment
 //
 // A place is uvarints: segment, offset, payload size.
+//
+// In the database neighbouring keys of one group with n, and of those with t, share a
+// key: that of the last of them. Its value is for each of them in turn how many of the
+// key's octets are those of the one before (1 octet; the first follows the shared key),
+// the others, and the value behind its size, a uvarint. Such packs never overlap, so
+// that one search finds any key. What comes late, goes, or is replaced has its pack
+// written anew. An index in which all keys stand by themselves is of the version
+// before, and built anew.
 package disk

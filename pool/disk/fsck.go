@@ -213,7 +213,10 @@ func (c *checker) openIndex() error {
 			err = errors.Join(err, x.close())
 		}
 	}
-	if err != nil {
+	if errors.Is(err, errVersion) {
+		c.report.problem("The index is of another version of this program: it is built anew at the next start.")
+		return nil
+	} else if err != nil {
 		c.report.problem(indexDamaged)
 		return nil //nolint:nilerr // that is what is looked for
 	}

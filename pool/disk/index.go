@@ -12,7 +12,6 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/filter"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
-	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/record"
@@ -21,7 +20,13 @@ import (
 // errDoubt says that the index can't be relied upon.
 var errDoubt = errors.New("index is in doubt")
 
-const indexVersion = "2"
+// errVersion is an index of another version of this program.
+var errVersion = fmt.Errorf("%w: it is of another version", errDoubt)
+
+const (
+	indexVersion   = "3"
+	singlesVersion = "2" // the same keys, none of them in packs
+)
 
 // A hash stands for a message-id in index and history.
 type hash [16]byte
@@ -40,6 +45,8 @@ type index struct {
 	count   *atomic.Int64 // for tests: keys read and written
 
 	removals atomic.Uint64 // batches that took rows of numbers out
+
+	tops map[string][]byte // used by whoever has the turn; see top
 }
 
 func (x *index) note(keys int) {
@@ -78,16 +85,35 @@ type journalFile struct{ storage.Writer }
 
 func (w journalFile) Close() error { return errors.Join(w.Sync(), w.Writer.Close()) }
 
-// openIndex opens the index or makes one. memory is about how many octets of
-// memory it may use: an eighth for what is written, as much for that on its way to
-// a table, and the rest for what is read of tables. The parts of these that lead to
-// a key, filters and lists of blocks, take some 6 octets an article: where there is
-// no memory for them they are read and summed again for every key. What is damaged is
+// openIndex opens the index or makes one. What is damaged, or of another version, is
 // in doubt.
 func openIndex(files record.FS, dir string, memory int) (*index, error) {
+	x, version, err := openAnyIndex(files, dir, memory)
+	if err == nil && version != indexVersion {
+		return nil, errors.Join(errVersion, x.close())
+	}
+	return x, err
+}
+
+// openFormer opens an index that may be of the version before. For that one it is no
+// good but to look up message-ids, and to walk over what is not in packs.
+func openFormer(files record.FS, dir string, memory int) (*index, error) {
+	x, version, err := openAnyIndex(files, dir, memory)
+	if err == nil && version != indexVersion && version != singlesVersion {
+		return nil, errors.Join(errVersion, x.close())
+	}
+	return x, err
+}
+
+// openAnyIndex opens an index of any version or makes one. memory is about how many
+// octets of memory it may use: an eighth for what is written, as much for that on its
+// way to a table, and the rest for what is read of tables. The parts of these that lead
+// to a key, filters and lists of blocks, take some 6 octets an article: where there is
+// no memory for them they are read and summed again for every key.
+func openAnyIndex(files record.FS, dir string, memory int) (x *index, version string, err error) {
 	at, err := indexStorage(files, dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errDoubt, err)
+		return nil, "", doubted(err)
 	}
 	db, err := leveldb.Open(indexFiles{at}, &opt.Options{
 		WriteBuffer:            memory / 8,
@@ -105,20 +131,18 @@ func openIndex(files record.FS, dir string, memory int) (*index, error) {
 		Strict: opt.StrictAll,
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", errDoubt, err), at.Close())
+		return nil, "", errors.Join(doubted(err), at.Close())
 	}
-	x := &index{db: db, files: at, staging: newStaging()}
-	version, err := db.Get([]byte("f"), nil)
-	switch {
-	case errors.Is(err, leveldb.ErrNotFound):
-		err = db.Put([]byte("f"), []byte(indexVersion), nil)
-	case err == nil && string(version) != indexVersion:
-		err = errors.New("another version")
+	x = &index{db: db, files: at, staging: newStaging(), tops: make(map[string][]byte)}
+	found, err := db.Get([]byte("f"), nil)
+	if errors.Is(err, leveldb.ErrNotFound) {
+		found = []byte(indexVersion)
+		err = db.Put([]byte("f"), found, nil)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", errDoubt, err), x.close())
+		return nil, "", errors.Join(doubted(err), x.close())
 	}
-	return x, nil
+	return x, string(found), nil
 }
 
 func (x *index) close() error { return errors.Join(x.db.Close(), x.files.Close()) }
@@ -137,20 +161,35 @@ func (x *index) get(key []byte) ([]byte, bool, error) {
 	if value, ok := x.staging.get(key); ok {
 		return value, true, nil
 	}
+	if packedBy(key) > 0 {
+		return x.getPacked(key)
+	}
 	value, err := x.db.Get(key, nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("%w: %w", errDoubt, err)
+		return nil, false, doubted(err)
 	}
 	return value, true, nil
+}
+
+// doubted is an error of the database, or nil.
+func doubted(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errDoubt, err)
 }
 
 // write writes a batch behind what is staged, all or nothing, and empties it.
 func (x *index) write(b *leveldb.Batch, sync bool) error {
 	defer b.Reset()
-	if removes(b) {
+	p := new(packing)
+	if err := b.Replay(p); err != nil {
+		return doubted(err)
+	}
+	if p.removes {
 		defer x.removals.Add(1)
 	}
 	x.staging.turn.Lock()
@@ -158,16 +197,7 @@ func (x *index) write(b *leveldb.Batch, sync bool) error {
 	if err := x.settleStaged(); err != nil {
 		return err
 	}
-	return x.put(b, sync)
-}
-
-// put writes a batch to the database. It is for who has the turn.
-func (x *index) put(b *leveldb.Batch, sync bool) error {
-	x.note(b.Len())
-	if err := x.db.Write(b, &opt.WriteOptions{Sync: sync}); err != nil {
-		return fmt.Errorf("%w: %w", errDoubt, err)
-	}
-	return nil
+	return x.put(p, sync)
 }
 
 // each calls visit for each key from one up to but without another, in order,
@@ -177,20 +207,18 @@ func (x *index) each(from, to []byte, visit func(key, value []byte) (bool, error
 	if x.staging.among(from, to) && x.settle() != nil {
 		var err error
 		if lost, err = x.staging.within(from, to); err != nil {
-			return fmt.Errorf("%w: %w", errDoubt, err)
+			return doubted(err)
 		}
 	}
-	it := x.db.NewIterator(&util.Range{Start: from, Limit: to}, &opt.ReadOptions{DontFillCache: true})
-	defer it.Release()
 	visit, rest := amid(lost, visit)
-	for it.Next() {
-		x.note(1)
-		if goOn, err := visit(it.Key(), it.Value()); err != nil || !goOn {
-			return err
-		}
-	}
-	if err := it.Error(); err != nil {
-		return fmt.Errorf("%w: %w", errDoubt, err)
+	stopped := false
+	err := x.eachInDatabase(from, to, func(key, value []byte) (bool, error) {
+		goOn, err := visit(key, value)
+		stopped = !goOn
+		return goOn, err
+	})
+	if err != nil || stopped {
+		return err
 	}
 	return rest()
 }

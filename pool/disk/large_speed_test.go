@@ -111,6 +111,13 @@ func BenchmarkLarge(b *testing.B) {
 			}
 		}
 	})
+	b.Run("number", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.ByNumber(b.Context(), "misc.test", pool.Number(1+rand.Int64N(n))); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("over", func(b *testing.B) {
 		lines := 0
 		for b.Loop() {

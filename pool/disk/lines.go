@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/syndtr/goleveldb/leveldb"
-
 	"github.com/restante/restante/pool"
 )
 
@@ -172,22 +170,4 @@ func (s *Store) make(t *stretch, group uint32, from, to pool.Number) (first, nex
 	})
 	end(stretchSize)
 	return first, next, err
-}
-
-// A removalCounter says whether a batch takes rows of numbers out of the index.
-type removalCounter struct{ rows int }
-
-func (c *removalCounter) Put([]byte, []byte) {}
-
-func (c *removalCounter) Delete(key []byte) {
-	if key[0] == 'n' {
-		c.rows++
-	}
-}
-
-// removes says whether a batch takes rows of numbers out of the index.
-func removes(b *leveldb.Batch) bool {
-	var c removalCounter
-	_ = b.Replay(&c) // fails for a batch that is damaged, which this process made just now
-	return c.rows > 0
 }

@@ -24,7 +24,7 @@ type salvage struct {
 // so that the numbers of articles that are lost from the segments stay taken.
 func (s *Store) salvageMarks() error {
 	if s.index == nil {
-		s.index, _ = openIndex(s.files, filepath.Join(s.dir, indexDir), s.options.IndexMemory)
+		s.index, _ = openFormer(s.files, filepath.Join(s.dir, indexDir), s.options.IndexMemory)
 	}
 	var marks map[uint32]mark
 	if s.index != nil {
@@ -43,7 +43,7 @@ func (s *Store) salvageMarks() error {
 // let its article be seen again, and no message-id is forgotten before its time.
 func (s *Store) salvageGone() error {
 	s.salvaged = salvage{blind: true}
-	old, err := openIndex(s.files, filepath.Join(s.dir, indexDir), s.options.IndexMemory)
+	old, err := openFormer(s.files, filepath.Join(s.dir, indexDir), s.options.IndexMemory)
 	if err != nil {
 		return nil //nolint:nilerr // nothing can be taken over
 	}

@@ -218,26 +218,25 @@ const portionKeys = 256
 // whoever comes back from a sync would otherwise wait for all of it where there are
 // few processors, and with it all that the next sync is for.
 type portions struct {
-	x     *index
-	ends  []int
-	batch leveldb.Batch
-	keys  int
-	err   error
+	x    *index
+	ends []int
+	packing
+	keys int
+	err  error
 }
 
 // Put implements [leveldb.BatchReplay].
 func (p *portions) Put(key, value []byte) {
-	p.batch.Put(key, value)
+	p.packing.Put(key, value)
 	p.keys++
 	if p.keys < p.ends[0] {
 		return
 	}
 	p.ends = p.ends[1:]
-	if p.err != nil || len(p.ends) > 0 && p.batch.Len() < portionKeys {
+	if p.err != nil || len(p.ends) > 0 && p.len() < portionKeys {
 		return
 	}
-	p.err = p.x.put(&p.batch, false)
-	p.batch.Reset()
+	p.err = p.x.put(&p.packing, false)
 	runtime.Gosched()
 }
 
