@@ -73,6 +73,7 @@ func printReport(w io.Writer, r collect.Report) {
 		text string
 	}{
 		{r.Waiting, "%d messages wait for more of their fragments.\n"},
+		{r.GivenUp, "%d messages are given up: fragments of them did not come as long as they were kept. Ask their senders to send them again.\n"},
 		{r.Spoilt, "%d entries for you do not open: they were damaged before the gateway signed them, or are meant to waste your time.\n"},
 	} {
 		if line.n > 0 {
@@ -99,7 +100,7 @@ func printReportJSON(w io.Writer, r collect.Report) error {
 		troubles = append(troubles, troubleJSON(err))
 	}
 	return printJSON(w, map[string]any{
-		"new": numbers, "taken": r.Taken, "octets": r.Octets, "waiting": r.Waiting, "spoilt": r.Spoilt,
+		"new": numbers, "taken": r.Taken, "octets": r.Octets, "waiting": r.Waiting, "spoilt": r.Spoilt, "given_up": r.GivenUp,
 		"findings": emptyNotNull(r.Findings), "begins": emptyNotNull(r.Begins), "silent": emptyNotNull(r.Silent), "troubles": troubles,
 	})
 }

@@ -54,7 +54,8 @@ type Report struct {
 	Octets  int64             // of them
 	Waiting int               // messages of which fragments are lacking
 
-	Spoilt int // entries for this user that do not open
+	Spoilt  int // entries for this user that do not open
+	GivenUp int // messages of which fragments did not come as long as they were kept
 
 	Begins []Moment // where a server that is new to the user has nothing older
 	Silent []Moment // gateways of which nothing came since then, and they say nothing else
@@ -146,7 +147,27 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			return r.finish(), err
 		}
 	}
-	return r.finish(), nil
+	err := r.giveUp()
+	return r.finish(), err
+}
+
+// giveUp drops the fragments of messages that no server keeps the others of any
+// more.
+func (r *run) giveUp() error {
+	for _, p := range r.Mail.Unfinished() {
+		m := r.match[p.Gateway]
+		if m == nil {
+			continue
+		}
+		if p.Epoch+1 >= m.calendar.OldestRetained(m.calendar.Epoch(r.Now())) {
+			continue // a mirror may keep one for a little longer
+		}
+		if err := r.Mail.Put(mailbox.Event{Drop: p.Handle[:]}); err != nil {
+			return err
+		}
+		r.report.GivenUp++
+	}
+	return nil
 }
 
 // each does something with every server that the pool is taken from. One that can't

@@ -3,12 +3,14 @@ package collect
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/restante/restante/cmd/restante/mailbox"
 	"github.com/restante/restante/crypto/contact"
 	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/crypto/token"
+	"github.com/restante/restante/pool"
 )
 
 // cardOf is the card of a person of a seed of her own.
@@ -69,5 +71,22 @@ func TestOpen_aContactsKeyIsNotReplacedUnseen(t *testing.T) {
 	}
 	if c, err := r.Mail.Contact("Bob"); err != nil || c.Token != newer.Token {
 		t.Errorf("Bob's newer token is not taken: %v", err)
+	}
+}
+
+// Fragments wait only as long as any server keeps the others.
+func TestGiveUp_whatCannotBeCompleted(t *testing.T) {
+	r := newRun(t)
+	c := pool.Calendar{EpochLength: time.Hour, BatchInterval: time.Minute, Retention: 4}
+	r.Now = func() time.Time { return time.Unix(100*3600, 0) }
+	r.match = map[string]*matcher{domain: {calendar: c}}
+	for i, epoch := range []uint64{94, 95, 100} {
+		p := mailbox.Part{Gateway: domain, Handle: [16]byte{byte(i + 1)}, Count: 2, Epoch: epoch}
+		if err := r.Mail.Put(mailbox.Event{Part: &p, Octets: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.giveUp(); err != nil || r.report.GivenUp != 1 || r.Mail.Waiting() != 2 || !r.Mail.Had([16]byte{1}) {
+		t.Errorf("%d are given up, %d wait: %v", r.report.GivenUp, r.Mail.Waiting(), err)
 	}
 }

@@ -130,23 +130,18 @@ func (d *Desk) Add(card *contact.Card, name string) (mailbox.Contact, error) {
 	c := mailbox.Contact{Name: card.Name, Since: d.Now().UTC().Truncate(time.Second)}
 	for _, known := range d.Mail.Contacts() {
 		if k, err := contact.ParseCard(known.Card); err == nil && k.Key.Equal(card.Key) {
-			c = known
+			c, c.Was = known, known.Name
 			break
 		}
 	}
-	old := c.Name
 	if name != "" {
 		c.Name = name
 	}
-	if other, err := d.Mail.Contact(c.Name); err == nil && (old != c.Name || other.Card != c.Card) {
+	if _, err := d.Mail.Contact(c.Name); err == nil && c.Was != c.Name {
 		return c, fmt.Errorf("%w: %q", ErrTaken, c.Name)
 	}
 	c.Card, c.Token = card.Text(), card.Token
-	events := []mailbox.Event{{Contact: &c}}
-	if old != c.Name {
-		events = append(events, mailbox.Event{Forget: old})
-	}
-	return c, d.Mail.Put(events...)
+	return c, d.Mail.Put(mailbox.Event{Contact: &c})
 }
 
 // ErrTaken is a name that somebody else has.

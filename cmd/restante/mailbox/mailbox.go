@@ -4,6 +4,7 @@ import (
 	"crypto/cipher"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -368,6 +369,18 @@ func (m *Mailbox) Waiting() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.parts)
+}
+
+// Unfinished returns of each message that waits for fragments the one here that is
+// of the newest epoch.
+func (m *Mailbox) Unfinished() []Part {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []Part
+	for _, parts := range m.parts {
+		out = append(out, slices.MaxFunc(slices.Collect(maps.Values(parts)), func(a, b part) int { return compare(a.Epoch, b.Epoch) }).Part)
+	}
+	return out
 }
 
 // Outgoing returns what is still to be posted, in order.

@@ -80,8 +80,7 @@ func (s *state) apply(e *Event, at place) {
 			m.Read = true
 		}
 	case e.Contact != nil:
-		s.contacts[e.Contact.Name] = *e.Contact
-		s.boxes = max(s.boxes, e.Contact.Box+1)
+		s.contact(*e.Contact)
 	case e.Forget != "":
 		delete(s.contacts, e.Forget)
 	case e.Boxes != nil:
@@ -124,6 +123,22 @@ func (s *state) keep(m Message, at place) {
 		delete(s.parts, [16]byte(m.Handle))
 	}
 	s.boxes = max(s.boxes, m.Box+1)
+}
+
+// contact notes a contact. Messages go with a name that changes: who has the old one
+// next is somebody else.
+func (s *state) contact(c Contact) {
+	if c.Was != "" && c.Was != c.Name {
+		for _, m := range s.messages {
+			if m.Contact == c.Was {
+				m.Contact = c.Name
+			}
+		}
+		delete(s.contacts, c.Was)
+	}
+	c.Was = ""
+	s.contacts[c.Name] = c
+	s.boxes = max(s.boxes, c.Box+1)
 }
 
 func (s *state) fragment(p Part, at place) {

@@ -48,6 +48,9 @@ type Contact struct {
 	Gateway string    `json:"gateway"`        // where that mailbox is
 	Since   time.Time `json:"since"`
 
+	// Was is set in an event that changes the name: messages under it get the new one.
+	Was string `json:"was,omitempty"`
+
 	// Bound says that Card came to that mailbox. The one that was there before is
 	// everybody's, perhaps; this one's key is for this user alone, and stays.
 	Bound bool `json:"bound,omitempty"`
