@@ -13,9 +13,8 @@ import (
 
 // Bounds on what a letter keeps of a submission's header.
 const (
-	maxHeader     = 8 << 10 // octets of all fields together; a receipt must hold them in one entry
-	maxReferences = 8       // message-ids: the first one and the last seven (RFC 5537, Section 3.4.4)
-	maxNym        = 32      // octets of a chosen name
+	maxHeader = 8 << 10 // octets of all fields together; a receipt must hold them in one entry
+	maxNym    = 32      // octets of a chosen name
 )
 
 // A letter is what an article is made of once its sender's traces are gone.
@@ -44,7 +43,7 @@ func (o *Office) write(post *article.Article, l letter) (*article.Article, error
 		{"Subject", post.Get("Subject")},
 		{"Date", article.Date(l.date)},
 		{"Message-ID", string(l.id)},
-		{"References", references(post)},
+		{"References", article.Thread(post.Ancestors())},
 		{"Followup-To", l.follow},
 		{"Keywords", post.Get("Keywords")},
 		{"Summary", post.Get("Summary")},
@@ -98,25 +97,6 @@ func isNym(name string) bool {
 		return false
 	}
 	return true
-}
-
-// references is the References field with the first and the last message-ids,
-// or In-Reply-To where a newsreader wrote only that.
-func references(post *article.Article) string {
-	ids := post.References()
-	if len(ids) == 0 {
-		if parent, _ := post.Parent(); parent != "" {
-			ids = []pool.MessageID{parent}
-		}
-	}
-	if len(ids) > maxReferences {
-		ids = append(ids[:1:1], ids[len(ids)-maxReferences+1:]...)
-	}
-	words := make([]string, len(ids))
-	for i, id := range ids {
-		words[i] = string(id)
-	}
-	return strings.Join(words, " ")
 }
 
 // randomID is a message-id that is no token, so that nobody can answer it.

@@ -208,6 +208,19 @@ func TestReferences_mended(t *testing.T) {
 	}
 }
 
+func TestThread_keepsTheFirstAndTheLastSeven(t *testing.T) {
+	ids := []pool.MessageID{"<0@x>", "<1@x>", "<2@x>", "<3@x>", "<4@x>", "<5@x>", "<6@x>", "<7@x>", "<8@x>"}
+	if got := article.Thread(ids); got != "<0@x> <2@x> <3@x> <4@x> <5@x> <6@x> <7@x> <8@x>" {
+		t.Errorf("of nine: %q", got)
+	}
+	if got := article.Thread(ids[:8]); strings.Count(got, " ") != 7 || ids[1] != "<1@x>" {
+		t.Errorf("of eight: %q, and %v is left", got, ids)
+	}
+	if got := article.Thread(nil); got != "" {
+		t.Errorf("of none: %q", got)
+	}
+}
+
 func TestParent_isTheLastThingNamedOrNothing(t *testing.T) {
 	for _, c := range []struct {
 		why   string

@@ -26,6 +26,34 @@ func (a *Article) Parent() (id pool.MessageID, ok bool) {
 	return "", false
 }
 
+// Ancestors returns the message-ids that References names in order, and what
+// In-Reply-To names where there is none: some newsreaders write only that.
+func (a *Article) Ancestors() []pool.MessageID {
+	ids := a.References()
+	if len(ids) == 0 {
+		if parent, _ := a.Parent(); parent != "" {
+			ids = []pool.MessageID{parent}
+		}
+	}
+	return ids
+}
+
+// maxReferences is how many message-ids [Thread] keeps.
+const maxReferences = 8
+
+// Thread returns the value of References in an article that answers the last of
+// ids: the first and the last seven of them (RFC 5537, Section 3.4.4).
+func Thread(ids []pool.MessageID) string {
+	if len(ids) > maxReferences {
+		ids = append(ids[:1:1], ids[len(ids)-maxReferences+1:]...)
+	}
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = string(id)
+	}
+	return strings.Join(words, " ")
+}
+
 // lastID returns the message-id that a field ends with, or "".
 func lastID(value string) pool.MessageID {
 	start := strings.LastIndexByte(value, '<')

@@ -63,7 +63,7 @@ func (o office) anonymous(ctx context.Context, post *article.Article) (*article.
 		{"Subject", post.Get("Subject")},
 		{"Date", article.Date(time.Now().UTC().Truncate(time.Minute))},
 		{"Message-ID", string(id)},
-		{"References", references(post)},
+		{"References", article.Thread(post.Ancestors())},
 		{"Followup-To", follow},
 		{"Keywords", post.Get("Keywords")},
 		{"Summary", post.Get("Summary")},
@@ -94,20 +94,6 @@ func (o office) from(written string) string {
 		}
 	}
 	return "Anonymous <nobody@restante.invalid>"
-}
-
-func references(post *article.Article) string {
-	ids := post.References()
-	if len(ids) == 0 {
-		if parent, _ := post.Parent(); parent != "" {
-			ids = []pool.MessageID{parent}
-		}
-	}
-	words := make([]string, len(ids))
-	for i, id := range ids {
-		words[i] = string(id)
-	}
-	return strings.Join(words, " ")
 }
 
 // send posts an article, and returns the message-id that it got there, where the
