@@ -94,7 +94,7 @@ func (d *Desk) Prepare(draft Draft) (mailbox.Message, error) {
 	}
 	l := letter.Letter{
 		Subject: draft.Subject, Date: d.Now(), ID: id,
-		References: d.references(draft.Answers, c.Token), Text: draft.Text, Attachments: draft.Attachments,
+		References: d.references(draft.Answers, &c), Text: draft.Text, Attachments: draft.Attachments,
 	}
 	m := mailbox.Message{
 		Group: mailbox.Sent, Sealing: mailbox.ByGateway, Kind: envelope.KindMessage, Contact: c.Name, Gateway: domain, Box: c.Box,
@@ -161,12 +161,35 @@ func (d *Desk) unnamed() string {
 }
 
 // references names the message that is answered and, last, the token that leads to
-// the recipient.
-func (d *Desk) references(answers pool.MessageID, to string) string {
-	if answers == "" || string(answers) == to {
-		return to
+// the recipient. Sealed from end to end, it names the thread so far, as both have it
+// already, and the gateway reads the token elsewhere.
+func (d *Desk) references(answers pool.MessageID, c *mailbox.Contact) string {
+	switch {
+	case answers == "" || c.Card == "" && string(answers) == c.Token:
+		return c.Token
+	case c.Card == "":
+		return string(answers) + " " + c.Token
 	}
-	return string(answers) + " " + to
+	return article.Thread(append(d.thread(answers, c.Name), answers))
+}
+
+// thread returns what a message to or from a contact names in its References. What
+// a gateway or somebody else has seen of it names nothing: who is written to is told
+// of no other correspondence.
+func (d *Desk) thread(id pool.MessageID, with string) []pool.MessageID {
+	m, err := d.Mail.ByID(id)
+	if err != nil || m.Sealing != mailbox.EndToEnd || m.Contact != with {
+		return nil
+	}
+	text, err := d.Mail.Article(m.Number)
+	if err != nil {
+		return nil
+	}
+	a, err := article.Parse(text)
+	if err != nil {
+		return nil
+	}
+	return a.References()
 }
 
 // endToEnd seals an article to a contact's card, in one that says nothing but which

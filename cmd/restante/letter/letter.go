@@ -38,7 +38,7 @@ type Letter struct {
 	Subject     string
 	Date        time.Time
 	ID          string // a reply token of the sender's; "": she can't be answered
-	References  string // what it answers, the token that leads to the recipient last
+	References  string // what it answers last, or the token that leads to the recipient
 	Text        string // UTF-8
 	Attachments []Attachment
 }
