@@ -75,20 +75,27 @@ func (r *Reader) Post(text string) string {
 	return "<" + id
 }
 
-// Await waits until an article in group says words, and returns it.
+// Await waits until an article in group says words, and returns it. It gets each
+// article once.
 func (r *Reader) Await(group, words string) (mail.Header, string) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
+	seen := make(map[int64]bool)
 	for {
 		info, err := r.client.Group(group)
 		if err != nil {
 			r.t.Fatal(err)
 		}
 		for n := info.High; n >= info.Low && n > 0; n-- {
-			if header, body, err := r.article(n); err == nil && strings.Contains(body, words) {
+			if seen[n] {
+				continue
+			}
+			header, body, err := r.article(n)
+			if err == nil && strings.Contains(body, words) {
 				return header, body
 			}
+			seen[n] = err == nil // numbers have gaps
 		}
 		select {
 		case <-ctx.Done():
