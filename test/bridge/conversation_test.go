@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"mime"
 	"mime/multipart"
 	"net/mail"
@@ -43,7 +42,7 @@ func TestConversation_arrivesIntactAndUnseen(t *testing.T) {
 		words := fmt.Sprintf("Under the stair number %d is the violin.", n)
 		file := []byte(nil)
 		if n == 5 {
-			file = octets(1 << 20)
+			file = Octets(1 << 20)
 			s.secrets.add("the attachment", file[1000:1100])
 		}
 		answers = writes(t, from, to, answers, words, file)
@@ -70,10 +69,10 @@ func TestConversation_arrivesIntactAndUnseen(t *testing.T) {
 	}
 	dave := visits(t, w.A)
 
-	speakToTheirOwn(t, w, alice, bob)
-	postApart(t, w, 14, alice, bob, carol)
-	takeAllAlike(t, w, alice, bob, carol)
-	askGatewaysForBlindingAlone(t, w, alice, bob, carol)
+	w.SpeakToTheirOwn(t, alice, bob)
+	w.PostApart(t, 14, alice, bob, carol)
+	w.TakeAllAlike(t, alice, bob, carol)
+	w.AskGatewaysForBlindingAlone(t, alice, bob, carol)
 	seen := map[*harness.Gateway][]sight{w.A: sights(t, w.A), w.B: sights(t, w.B)}
 	unseen(t, w, s, seen)
 	showsALogin(t, seen[w.A], dave)
@@ -104,13 +103,6 @@ func writes(t *testing.T, from, to *harness.Bridge, answers, words string, file 
 		t.Errorf("%s: the attachment is another one", words)
 	}
 	return said
-}
-
-// octets are ones that can't be made smaller.
-func octets(n int) []byte {
-	out := make([]byte, n)
-	_, _ = rand.NewChaCha8([32]byte{1}).Read(out) // it never fails
-	return out
 }
 
 // attached is the Content-Type and the body of a message with a file.

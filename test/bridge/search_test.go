@@ -84,13 +84,13 @@ func files(t *testing.T, path string) [][]byte {
 }
 
 func TestSearch_findsASecretInEveryForm(t *testing.T) {
-	secret := octets(32)
+	secret := Octets(32)
 	var s, other search
 	s.add("it", secret)
-	other.add("another", octets(64)[32:])
+	other.add("another", Octets(64)[32:])
 	for before := range 4 {
-		text := append(octets(before), secret...)
-		text = append(text, octets(5)...)
+		text := append(Octets(before), secret...)
+		text = append(text, Octets(5)...)
 		for _, form := range []string{string(text), hex.EncodeToString(text), base64.StdEncoding.EncodeToString(text), base64.RawURLEncoding.EncodeToString(text)} {
 			if !s.in([]byte(form))["it"] {
 				t.Errorf("not found behind %d octets", before)

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"syscall"
@@ -132,4 +133,11 @@ socks5 = %[5]q
 only = true
 `, name, domain, g.Address, server, tap.Address))
 	return u
+}
+
+// Octets returns n octets that can't be made smaller, always the same.
+func Octets(n int) []byte {
+	out := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(out) // it never fails
+	return out
 }
