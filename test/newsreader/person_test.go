@@ -1,9 +1,12 @@
 package newsreader
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +23,13 @@ const (
 	wordsFile  = "words"   // what the person writes
 	editsFile  = "changes" // how the person changes what is there, for sed
 )
+
+// newsrc is the file of a home folder in which a newsreader for a terminal keeps
+// which groups it shows and what was read. Who has two has them share it.
+const newsrc = ".newsrc"
+
+// savedFiles is the folder in a home folder where they save what is attached.
+const savedFiles = "News"
 
 // editor stands for a person at an editor: it changes and adds to the file that
 // it is called with. A newsreader takes a file that is no newer than before for
@@ -67,4 +77,24 @@ func (p *person) writes(t *testing.T, words, changes string) {
 // elsewhere is a change to the group that an article goes to.
 func elsewhere(group string) string {
 	return fmt.Sprintf("1,/^$/s/^Newsgroups: .*/Newsgroups: %s/", group)
+}
+
+// subscribe writes the list of groups that a newsreader shows, in a file that it
+// keeps. What was read of one stays read.
+func subscribe(t *testing.T, p *person, file string, groups []string) {
+	t.Helper()
+	before, err := os.ReadFile(filepath.Join(p.home, file))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	read := make(map[string]string)
+	for line := range strings.Lines(string(before)) {
+		group, numbers, _ := strings.Cut(line, ":")
+		read[group] = strings.TrimSpace(numbers)
+	}
+	var lines strings.Builder
+	for _, group := range groups {
+		fmt.Fprintf(&lines, "%s: %s\n", group, read[group])
+	}
+	p.file(t, file, lines.String())
 }

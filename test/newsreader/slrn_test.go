@@ -2,6 +2,8 @@ package newsreader
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,7 +18,7 @@ set realname %q
 set username %q
 set hostname %q
 set editor_command "$HOME/editor '%%s'"
-visible_headers "From:,Subject:,Newsgroups:,Followup-To:,Restante-Destination:"
+visible_headers "From:,Subject:,Newsgroups:,Followup-To:,Restante-Destination:,Restante-Sealed:"
 `
 
 // slrnGroups is what slrn shows beneath its list of groups, and nowhere else.
@@ -59,12 +61,12 @@ func runSlrn(t *testing.T, g *harness.Gateway, p *person, login string, groups [
 	t.Helper()
 	user, host, _ := strings.Cut(p.address, "@")
 	p.file(t, ".slrnrc", fmt.Sprintf(slrnrc, p.name, user, host)+login)
-	subscribe(t, p, ".jnewsrc", groups)
+	subscribe(t, p, newsrc, groups)
 	port := g.Port
 	if g.Certificate != "" {
 		port = g.SecurePort
 	}
-	return &slrn{openTerminal(t, p.home, harness.Need(t, "slrn"), "-h", slrnServer(g), "-p", port), p}
+	return &slrn{openTerminal(t, p.home, harness.Need(t, "slrn"), "-h", slrnServer(g), "-p", port, "-f", filepath.Join(p.home, newsrc)), p}
 }
 
 // slrnServer is the gateway's name as slrn has it, over TLS where the gateway
@@ -120,16 +122,32 @@ func (r *slrn) posts(group, subject, words string) {
 	r.sends("Posting...done.")
 }
 
-// follows answers the article on the screen, wherever its author wants it.
-func (r *slrn) follows(words string) {
+// follows answers the article on the screen, wherever its author wants it, and
+// changes what slrn has written so far.
+func (r *slrn) follows(words, changes string) {
 	r.t.Helper()
-	r.writes(r.t, words, "")
+	r.writes(r.t, words, changes)
 	r.press("f")
 	r.sees("Are you sure you want to followup?")
 	r.press("y")
 	r.sees("Followup to restante.reply as poster prefers?")
 	r.press("y")
 	r.sends("Posting...done.")
+}
+
+// decodes saves the article on the screen, and what is packed in it.
+func (r *slrn) decodes(name string) {
+	r.t.Helper()
+	if err := os.MkdirAll(filepath.Join(r.person.home, savedFiles), 0o700); err != nil { // it would ask
+		r.t.Fatal(err)
+	}
+	r.press(":")
+	r.sees("Temporary file (^G aborts): ")
+	r.press("Enter")
+	r.sees("Decode ")
+	r.press("y")
+	r.sees("Delete ")
+	r.press("y")
 }
 
 // leaves goes back to the list of groups.

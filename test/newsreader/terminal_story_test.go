@@ -44,7 +44,7 @@ func tinAndSlrnWrite(t *testing.T, g *harness.Gateway) {
 	b.opens("restante.cards", cardSubject)
 	card := b.reads(cardWords, "From: Anonymous <nobody@gw.example>", "Subject: "+cardSubject, "Followup-To: restante.reply")
 	hides(t, card, alice.name, alice.address)
-	b.follows(replyWords)
+	b.follows(replyWords, "")
 	b.leaves()
 	b.quits()
 	aliceReads(t, g, alice, bob)

@@ -3,7 +3,6 @@ package newsreader
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/restante/restante/test/harness"
@@ -16,9 +15,10 @@ use_color=OFF
 show_only_unread_arts=OFF
 goto_next_unread=0
 group_catchup_on_exit=OFF
-news_headers_to_display=Newsgroups Followup-To Restante-Destination
+news_headers_to_display=Newsgroups Followup-To Restante-Destination Restante-Sealed
 mm_network_charset=UTF-8
 post_mime_encoding=8bit
+metamail_prog=
 mail_address=%s <%s>
 `
 
@@ -74,7 +74,7 @@ func runTin(t *testing.T, g *harness.Gateway, p *person, groups []string, args .
 		args = append(args, "-T")
 	}
 	p.file(t, ".tin/tinrc", settings)
-	subscribe(t, p, ".newsrc", groups)
+	subscribe(t, p, newsrc, groups)
 	args = append([]string{harness.Need(t, "tin"), "-r", "-g", g.Host, "-p", port}, args...)
 	return &tin{openTerminal(t, p.home, args...), p}
 }
@@ -83,12 +83,6 @@ func runTin(t *testing.T, g *harness.Gateway, p *person, groups []string, args .
 func (r *tin) showsGroups(groups []string) {
 	r.t.Helper()
 	r.sees(append([]string{"Group Selection (", groupsHelp}, groups...)...)
-}
-
-// subscribe writes the list of groups that a newsreader shows, all unread.
-func subscribe(t *testing.T, p *person, file string, groups []string) {
-	t.Helper()
-	p.file(t, file, strings.Join(groups, ":\n")+":\n")
 }
 
 // opens goes from the list of groups into the n-th, which has articles.
@@ -137,6 +131,21 @@ func (r *tin) follows(words string) {
 	r.sees("Responses have been directed to the following newsgroups", "restante.reply", "Accept Followup-To?")
 	r.press("p")
 	r.sends("Article posted: <", articleHelp)
+}
+
+// saves keeps a part of the article on the screen.
+func (r *tin) saves(n int, name string) {
+	r.t.Helper()
+	r.press("V")
+	r.sees("Attachment Menu", name)
+	r.types(strconv.Itoa(n))
+	r.sees("Select attachment>")
+	r.press("Enter")
+	r.press("s")
+	r.sees("Attachment saved successfully.")
+	r.sees("*** End of attachments ***") // what is pressed before is lost
+	r.press("q")
+	r.sees(articleHelp)
 }
 
 // leaves goes back to the list of groups.
