@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 
 	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/record"
 )
 
 // A Directory is the gateway's current directory as it is published.
@@ -29,7 +29,7 @@ func (r *Ring) Directory() Directory {
 
 // readDirectory returns the signed directory on disk, or nil.
 func (r *Ring) readDirectory() ([]byte, error) {
-	signed, err := os.ReadFile(r.folder.path(directoryFile))
+	signed, err := record.ReadFile(r.folder, r.folder.path(directoryFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"filippo.io/age"
+
+	"github.com/restante/restante/pool/record"
 )
 
 // The files of a key folder. Each key file is one line: the format's name, the
@@ -33,30 +35,66 @@ const (
 
 func sealFile(epoch uint64) string { return sealPrefix + strconv.FormatUint(epoch, 10) }
 
+// files is the file system that the keys lie on. Tests let the power fail in its
+// place.
+type files interface {
+	record.FS
+	// Link gives a file another name, as os.Link does.
+	Link(from, to string) error
+	// SameFile says whether two names are one file's.
+	SameFile(a, b string) bool
+}
+
+// disk is the operating system's.
+type disk struct{ record.OS }
+
+// Link is os.Link.
+func (disk) Link(from, to string) error { return os.Link(from, to) }
+
+// SameFile is os.SameFile.
+func (disk) SameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
 // A folder is where the key files lie. Every change in it is on stable storage
 // when its method returns.
 type folder struct {
+	files
 	dir  string
 	lock *Lock // what wraps the key files; nil for nothing
 }
 
-// makeFolder makes an empty key folder, or returns [ErrExists].
-func makeFolder(dir string) (folder, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return folder{}, fmt.Errorf("make the key folder: %w", err)
+func onDisk(dir string) folder { return folder{files: disk{}, dir: dir} }
+
+// under is the folder with what wraps its key files.
+func (f folder) under(l *Lock) folder {
+	f.lock = l
+	return f
+}
+
+// begin makes the folder where there is none, or returns [ErrExists] where there are
+// keys in it.
+func (f folder) begin() error {
+	err := f.MkdirAll(f.dir)
+	if err == nil {
+		err = f.SyncDir(filepath.Dir(f.dir))
 	}
-	f := folder{dir: dir}
-	if _, err := os.Lstat(f.path(signFile)); !errors.Is(err, fs.ErrNotExist) {
-		return folder{}, ErrExists
+	if err != nil {
+		return fmt.Errorf("make the key folder: %w", err)
 	}
-	return f, nil
+	if f.has(signFile) {
+		return ErrExists
+	}
+	return nil
 }
 
 func (f folder) path(name string) string { return filepath.Join(f.dir, name) }
 
 // read returns a key and its epoch. The caller clears the key.
 func (f folder) read(name string) (epoch uint64, secret []byte, err error) {
-	text, err := os.ReadFile(f.path(name))
+	text, err := record.ReadFile(f, f.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil, ErrNoKeys
 	} else if err != nil {
@@ -113,7 +151,7 @@ func (f folder) replace(name string, epoch uint64, secret []byte) error {
 			return err
 		}
 	}
-	err := os.Link(f.path(name), f.path(name+retired))
+	err := f.Link(f.path(name), f.path(name+retired))
 	if err != nil && !errors.Is(err, fs.ErrExist) { // it exists when an earlier try failed half-way
 		return fmt.Errorf("replace a key: %w", err)
 	}
@@ -123,31 +161,50 @@ func (f folder) replace(name string, epoch uint64, secret []byte) error {
 	return f.shred(name + retired)
 }
 
-// destroy makes a key file unusable at once, and then its octets.
+// destroy makes a key file unusable at once, and then its octets. It may be called
+// again where it failed.
 func (f folder) destroy(name string) error {
-	if err := os.Rename(f.path(name), f.path(name+retired)); err != nil {
-		return fmt.Errorf("destroy a key: %w", err)
+	if f.has(name + retired) { // an earlier try, to replace it perhaps, failed half-way
+		if err := f.end(name + retired); err != nil {
+			return err
+		}
+		if !f.has(name) {
+			return nil
+		}
 	}
-	if err := f.sync(); err != nil {
-		return err
+	if err := f.Rename(f.path(name), f.path(name+retired)); err != nil {
+		return fmt.Errorf("destroy a key: %w", err)
 	}
 	return f.shred(name + retired)
 }
 
-// sweep ends what a crash in replace, destroy or write left half done.
+// end ends what is left of a replacement or of a destruction: a file under the name of
+// one on its way out. Where it still has its own name too, the new key did not come,
+// and this one is in force.
+func (f folder) end(old string) error {
+	if f.same(strings.TrimSuffix(old, retired), old) {
+		return f.unlink(old)
+	}
+	return f.shred(old)
+}
+
+// sweep ends what a crash in replace, destroy or write left half done. What is seen
+// from now on lasts: a process that was killed may not have come to that.
 func (f folder) sweep() error {
-	files, err := os.ReadDir(f.dir)
+	if err := f.sync(); err != nil {
+		return err
+	}
+	all, err := f.ReadDir(f.dir)
 	if err != nil {
 		return fmt.Errorf("list the keys: %w", err)
 	}
-	for _, file := range files {
-		base, old := strings.CutSuffix(file.Name(), retired)
-		if !old && !strings.HasSuffix(file.Name(), temporary) {
+	for _, file := range all {
+		end := f.end
+		switch name := file.Name(); {
+		case strings.HasSuffix(name, temporary):
+			end = f.shred
+		case !strings.HasSuffix(name, retired):
 			continue
-		}
-		end := f.shred
-		if old && f.same(base, file.Name()) {
-			end = f.unlink // replace was cut off before the new key: this one is in force
 		}
 		if err := end(file.Name()); err != nil {
 			return err
@@ -157,57 +214,59 @@ func (f folder) sweep() error {
 }
 
 // same says whether two names are one file.
-func (f folder) same(a, b string) bool {
-	x, errX := os.Stat(f.path(a))
-	y, errY := os.Stat(f.path(b))
-	return errX == nil && errY == nil && os.SameFile(x, y)
-}
+func (f folder) same(a, b string) bool { return f.SameFile(f.path(a), f.path(b)) }
 
 func (f folder) unlink(name string) error {
-	if err := os.Remove(f.path(name)); err != nil {
+	if err := f.Remove(f.path(name)); err != nil {
 		return fmt.Errorf("remove a key file: %w", err)
 	}
 	return f.sync()
 }
 
 // shred overwrites a file with zeros, syncs it, and removes it. As far as the
-// file system lets that reach the disk, what it held is gone.
+// file system lets that reach the disk, what it held is gone. The names go to the disk
+// first: else a crash could bring another name of the file back, with nothing in it.
 func (f folder) shred(name string) error {
-	file, err := os.OpenFile(f.path(name), os.O_RDWR, 0)
+	if err := f.sync(); err != nil {
+		return err
+	}
+	file, size, err := f.OpenFile(f.path(name), os.O_RDWR)
 	if err != nil {
 		return fmt.Errorf("destroy a key: %w", err)
 	}
-	defer func() { _ = file.Close() }()
-	if err := overwrite(file); err != nil {
-		return err
+	_, err = file.WriteAt(make([]byte, size), 0)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("overwrite a key: %w", err)
 	}
 	return f.unlink(name)
 }
 
-func overwrite(file *os.File) error {
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("overwrite a key: %w", err)
-	}
-	if _, err := file.WriteAt(make([]byte, info.Size()), 0); err != nil {
-		return fmt.Errorf("overwrite a key: %w", err)
-	}
-	if err := file.Sync(); err != nil {
-		return fmt.Errorf("overwrite a key: %w", err)
-	}
-	return nil
-}
-
-// put writes a whole file under its name, or leaves what was there.
+// put writes a whole file under its name, or leaves what was there, and perhaps a
+// temporary one for sweep.
 func (f folder) put(name string, text []byte) error {
-	file, err := os.OpenFile(f.path(name+temporary), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	part := name + temporary
+	if f.has(part) { // an earlier try failed
+		if err := f.shred(part); err != nil {
+			return err
+		}
+	}
+	file, _, err := f.OpenFile(f.path(part), os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return fmt.Errorf("write a key: %w", err)
 	}
-	_, err = file.Write(text)
-	err = errors.Join(err, file.Sync(), file.Close())
+	err = f.sync() // or these octets could be on the disk under no name, and so could those of a key that this one replaces
 	if err == nil {
-		err = os.Rename(file.Name(), f.path(name))
+		_, err = file.WriteAt(text, 0)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	err = errors.Join(err, file.Close())
+	if err == nil {
+		err = f.Rename(f.path(part), f.path(name))
 	}
 	if err != nil {
 		return fmt.Errorf("write a key: %w", err)
@@ -216,11 +275,7 @@ func (f folder) put(name string, text []byte) error {
 }
 
 func (f folder) sync() error {
-	dir, err := os.Open(f.dir)
-	if err != nil {
-		return fmt.Errorf("sync the key folder: %w", err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+	if err := f.SyncDir(f.dir); err != nil {
 		return fmt.Errorf("sync the key folder: %w", err)
 	}
 	return nil
@@ -228,12 +283,12 @@ func (f folder) sync() error {
 
 // keyFiles lists the files that hold a key, by name.
 func (f folder) keyFiles() ([]string, error) {
-	files, err := os.ReadDir(f.dir)
+	all, err := f.ReadDir(f.dir)
 	if err != nil {
 		return nil, fmt.Errorf("list the keys: %w", err)
 	}
 	var names []string
-	for _, file := range files {
+	for _, file := range all {
 		switch name := file.Name(); name {
 		case signFile, nextSignFile, rootFile, nextRootFile:
 			names = append(names, name)
@@ -266,6 +321,9 @@ func (f folder) sealEpochs() ([]uint64, error) {
 
 // has says whether there is a file of that name.
 func (f folder) has(name string) bool {
-	_, err := os.Lstat(f.path(name))
-	return err == nil
+	file, _, err := f.OpenFile(f.path(name), os.O_RDONLY)
+	if err == nil {
+		err = file.Close()
+	}
+	return !errors.Is(err, fs.ErrNotExist)
 }

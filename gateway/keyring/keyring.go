@@ -79,9 +79,10 @@ const notBegun = 0
 
 // Create makes the lasting keys of a new gateway in dir, readable by its owner
 // alone. It returns [ErrExists] and changes nothing when there are any.
-func Create(dir string) error {
-	f, err := makeFolder(dir)
-	if err != nil {
+func Create(dir string) error { return create(onDisk(dir)) }
+
+func create(f folder) error {
+	if err := f.begin(); err != nil {
 		return err
 	}
 	if err := f.write(rootFile, notBegun, blind.NewRoot().Bytes()); err != nil {
@@ -93,7 +94,7 @@ func Create(dir string) error {
 // Check says whether there are keys in dir: [ErrNoKeys] when there are none. It
 // changes nothing.
 func Check(dir string) error {
-	_, secret, err := folder{dir: dir}.read(signFile)
+	_, secret, err := onDisk(dir).read(signFile)
 	clear(secret)
 	if errors.Is(err, ErrLocked) {
 		return nil
@@ -112,7 +113,10 @@ func Open(dir, domain string, policy Policy) (*Ring, error) {
 // [ErrDamage] when a file can't be read, [ErrLocked] without the lock that is
 // needed and [ErrWrongLock] with another one. Call [Ring.Advance] before use.
 func OpenLocked(dir, domain string, policy Policy, l *Lock) (*Ring, error) {
-	f := folder{dir: dir, lock: l}
+	return open(onDisk(dir).under(l), domain, policy)
+}
+
+func open(f folder, domain string, policy Policy) (*Ring, error) {
 	if !f.has(signFile) {
 		return nil, ErrNoKeys
 	}
@@ -124,8 +128,8 @@ func OpenLocked(dir, domain string, policy Policy, l *Lock) (*Ring, error) {
 	if err := f.sweep(); err != nil {
 		return nil, err
 	}
-	if l != nil {
-		if err := Wrap(dir, l); err != nil {
+	if f.lock != nil {
+		if err := f.rewrap(true); err != nil {
 			return nil, err
 		}
 	}
@@ -275,28 +279,31 @@ func (r *Ring) destroySeals(oldest uint64) error {
 
 // ratchet moves the root on to epoch and destroys what came before it.
 func (r *Ring) ratchet(epoch uint64) error {
-	if epoch <= r.rootEpoch {
-		return nil
+	moves := epoch > r.rootEpoch
+	if moves {
+		root := r.rootAt(epoch)
+		if err := r.replaceRoot(epoch, root); err != nil {
+			return err
+		}
+		r.root.Destroy()
+		r.root, r.rootEpoch = root, epoch
+		maps.DeleteFunc(r.blinds, func(e uint64, _ *blind.Key) bool { return e < epoch })
 	}
-	root := r.rootAt(epoch)
-	if err := r.replaceRoot(epoch, root); err != nil {
-		return err
-	}
-	r.root.Destroy()
-	r.root, r.rootEpoch = root, epoch
-	maps.DeleteFunc(r.blinds, func(e uint64, _ *blind.Key) bool { return e < epoch })
-	if r.next != nil && r.next.epoch <= epoch {
+	taken := r.next != nil && r.next.epoch <= r.rootEpoch // its place, perhaps just before a crash
+	if taken {
 		if err := r.folder.destroy(nextRootFile); err != nil {
 			return err
 		}
 		r.next.root.Destroy()
 		r.next = nil
 	}
-	// The keys that were dropped are in the libraries' hands and can't be
-	// overwritten from here. Collected now, they are erased where the program
-	// was built for that (package erase), and on their way to be used for
-	// something else where it was not.
-	runtime.GC()
+	if moves || taken {
+		// The keys that were dropped are in the libraries' hands and can't be
+		// overwritten from here. Collected now, they are erased where the program
+		// was built for that (package erase), and on their way to be used for
+		// something else where it was not.
+		runtime.GC()
+	}
 	return nil
 }
 

@@ -345,8 +345,8 @@ func noFileHolds(t *testing.T, dir, text string) {
 // A replacement that failed between writing the new key and destroying the old one
 // is tried again: neither of them may be left on the disk.
 func TestReplace_againAfterAFailureLeavesNoKey(t *testing.T) {
-	f, err := makeFolder(filepath.Join(t.TempDir(), "keys"))
-	if err != nil {
+	f := onDisk(filepath.Join(t.TempDir(), "keys"))
+	if err := f.begin(); err != nil {
 		t.Fatal(err)
 	}
 	one, two, three := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32), bytes.Repeat([]byte{3}, 32)

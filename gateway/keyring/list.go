@@ -16,11 +16,12 @@ type Listing struct {
 // List returns what the keys in dir are, without opening or changing them, be it
 // that a gateway is using them. It returns [ErrNoKeys] when there are none.
 func List(dir, domain string) (*Listing, error) {
-	wrapping, err := WrappingOf(dir)
+	f := onDisk(dir)
+	wrapping, err := f.wrapping()
 	if err != nil {
 		return nil, err
 	}
-	r := &Ring{folder: folder{dir: dir}, domain: domain}
+	r := &Ring{folder: f, domain: domain}
 	l := &Listing{Wrapping: wrapping, Rotating: r.folder.has(nextRootFile)}
 	if l.Signed, err = r.readDirectory(); err != nil || l.Signed == nil {
 		return l, err

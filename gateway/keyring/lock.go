@@ -10,6 +10,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/restante/restante/crypto/erase"
+	"github.com/restante/restante/pool/record"
 )
 
 // The errors of a [Lock].
@@ -47,8 +48,9 @@ const (
 
 // WrappingOf says how the keys in dir are wrapped; as soon as one is, or was about
 // to be, they are. It returns [ErrNoKeys] when there are none.
-func WrappingOf(dir string) (Wrapping, error) {
-	f := folder{dir: dir}
+func WrappingOf(dir string) (Wrapping, error) { return onDisk(dir).wrapping() }
+
+func (f folder) wrapping() (Wrapping, error) {
 	if !f.has(signFile) {
 		return Plain, ErrNoKeys
 	}
@@ -60,7 +62,7 @@ func WrappingOf(dir string) (Wrapping, error) {
 		return Plain, err
 	}
 	for _, name := range names {
-		text, err := os.ReadFile(f.path(name))
+		text, err := record.ReadFile(f, f.path(name))
 		if err != nil {
 			return Plain, fmt.Errorf("read a key: %w", err)
 		}
@@ -117,11 +119,10 @@ const (
 // NewPassphrase puts a new lock under a passphrase into dir, where [Wrap] will
 // use it. It returns [ErrWrapped] when there is one.
 func NewPassphrase(dir, passphrase string) (*Lock, error) {
-	return newPassphrase(dir, passphrase, work)
+	return onDisk(dir).newPassphrase(passphrase, work)
 }
 
-func newPassphrase(dir, passphrase string, work int) (*Lock, error) {
-	f := folder{dir: dir}
+func (f folder) newPassphrase(passphrase string, work int) (*Lock, error) {
 	if f.has(lockFile) {
 		return nil, ErrWrapped
 	}
@@ -149,7 +150,11 @@ func newPassphrase(dir, passphrase string, work int) (*Lock, error) {
 // [ErrPassphrase] for a wrong passphrase, and [ErrDamage] for a file that no
 // passphrase opens.
 func UnlockPassphrase(dir, passphrase string) (*Lock, error) {
-	text, err := os.ReadFile(folder{dir: dir}.path(lockFile))
+	return onDisk(dir).unlock(passphrase)
+}
+
+func (f folder) unlock(passphrase string) (*Lock, error) {
+	text, err := record.ReadFile(f, f.path(lockFile))
 	if err != nil {
 		return nil, fmt.Errorf("read the lock of the keys: %w", err)
 	}
@@ -199,24 +204,25 @@ func (l *Lock) unwrap(wrapped []byte) (text []byte, err error) {
 // Wrap wraps every key file in dir that is not wrapped yet under l, and destroys
 // the plain ones. Nobody may have the keys open. Cut off by a crash, it can be
 // called again; [OpenLocked] goes on with it too.
-func Wrap(dir string, l *Lock) error { return rewrap(folder{dir: dir, lock: l}, true) }
+func Wrap(dir string, l *Lock) error { return onDisk(dir).under(l).rewrap(true) }
 
 // Unwrap puts a plain file in the place of every key file in dir that l wraps,
 // and destroys the lock under a passphrase, if there is one. It can be called
 // again after a crash.
-func Unwrap(dir string, l *Lock) error {
-	f := folder{dir: dir, lock: l}
-	if err := rewrap(f, false); err != nil {
+func Unwrap(dir string, l *Lock) error { return onDisk(dir).under(l).unwrap() }
+
+func (f folder) unwrap() error {
+	if err := f.rewrap(false); err != nil {
 		return err
 	}
 	if !f.has(lockFile) {
 		return nil
 	}
-	return f.shred(lockFile)
+	return f.destroy(lockFile) // half overwritten under its name it would look like a lock that nothing opens
 }
 
 // rewrap makes every key file a wrapped one, or a plain one.
-func rewrap(f folder, wrapped bool) error {
+func (f folder) rewrap(wrapped bool) error {
 	if err := f.sweep(); err != nil {
 		return err
 	}
@@ -225,7 +231,7 @@ func rewrap(f folder, wrapped bool) error {
 		return err
 	}
 	for _, name := range names {
-		text, err := os.ReadFile(f.path(name))
+		text, err := record.ReadFile(f, f.path(name))
 		if err != nil {
 			return fmt.Errorf("read a key: %w", err)
 		}

@@ -123,13 +123,13 @@ func TestWrap_afterACrashHalfWay(t *testing.T) {
 	dir, r := created(t)
 	want := r.Directory().Signed
 	l := keyFile(t)
-	names, err := folder{dir: dir}.keyFiles()
+	names, err := onDisk(dir).keyFiles()
 	if err != nil || len(names) < 4 {
 		t.Fatalf("%v, %v", names, err)
 	}
 	for range names {
 		for _, name := range names { // wrapped up to here
-			f := folder{dir: dir, lock: l}
+			f := onDisk(dir).under(l)
 			epoch, secret, err := f.read(name)
 			if err != nil {
 				t.Fatal(err)
@@ -155,7 +155,7 @@ func TestWrap_afterACrashHalfWay(t *testing.T) {
 
 func TestPassphrase_opensTheLock(t *testing.T) {
 	dir, _ := created(t)
-	l, err := newPassphrase(dir, "tumbler quorum anvil", 10)
+	l, err := onDisk(dir).newPassphrase("tumbler quorum anvil", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,12 +216,12 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("restante-key-v1 3 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"))
 	f.Add([]byte(ageHead + "v1\n-> X25519 AAAA\n"))
 	f.Add([]byte{})
-	dir := folder{dir: f.TempDir()}
+	dir := onDisk(f.TempDir())
 	identity, err := age.GenerateX25519Identity()
 	if err != nil {
 		f.Fatal(err)
 	}
-	locked := folder{dir: dir.dir, lock: &Lock{identity, identity.Recipient()}}
+	locked := dir.under(&Lock{identity, identity.Recipient()})
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if err := os.WriteFile(dir.path(rootFile), text, 0o600); err != nil {
 			t.Fatal(err)

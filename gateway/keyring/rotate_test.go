@@ -173,14 +173,14 @@ func TestRotateSigner_afterACrash(t *testing.T) {
 	t.Run("before the directory", func(t *testing.T) {
 		dir, r := created(t)
 		want := r.Signer().Verifier().Public()
-		if err := (folder{dir: dir}).write(nextSignFile, 0, note.GenerateSeed()); err != nil {
+		if err := onDisk(dir).write(nextSignFile, 0, note.GenerateSeed()); err != nil {
 			t.Fatal(err)
 		}
 		checkSigner(t, dir, want)
 	})
 	t.Run("after the directory", func(t *testing.T) {
 		dir, r := created(t)
-		f := folder{dir: dir}
+		f := onDisk(dir)
 		_, before, err := f.read(signFile)
 		if err != nil {
 			t.Fatal(err)
@@ -206,7 +206,7 @@ func checkSigner(t *testing.T, dir string, want ed25519.PublicKey) {
 		t.Error("opened, the signing key is another")
 	}
 	advance(t, r, 1)
-	if (folder{dir: dir}).has(nextSignFile) {
+	if onDisk(dir).has(nextSignFile) {
 		t.Error("the next key is still there")
 	}
 	if !opened(t, dir).Signer().Verifier().Public().Equal(want) {

@@ -74,7 +74,7 @@ var rooms = map[string][]string{
 	"gateway/mirror":  {"pool", "pool/article", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/intake":  {"github.com/rs/zerolog", "pool", "pool/article", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/peer":    {"gateway/mirror", "gateway/nntp", "pool", "pool/article", "pool/control", "pool/entry"},
-	"gateway/keyring": {"pool", "crypto/...", "filippo.io/age"},
+	"gateway/keyring": {"pool", "pool/record", "crypto/...", "filippo.io/age"},
 	"gateway/pickup":  {"gateway/nntp", "pool", "crypto/..."},
 
 	"pool":         {},

@@ -33,6 +33,9 @@ type Power struct {
 	failing int  // syncs until one fails; below 0 none does
 	steps   int
 	lost    int // unsynced writes that a failing of the power took
+
+	keeps bool    // what has no name any more
+	files []*node // all there ever were, if it does
 }
 
 // A node is a file or a folder.
@@ -128,7 +131,7 @@ func (p *Power) Killed() *Power {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.off = true
-	return &Power{root: p.root, left: -1, failing: -1, lies: p.lies}
+	return &Power{root: p.root, left: -1, failing: -1, lies: p.lies, keeps: p.keeps, files: p.files}
 }
 
 // Failed lets the power fail, unless it has already, and returns what is there
@@ -139,7 +142,11 @@ func (p *Power) Failed(r *rand.Rand) *Power {
 	p.off = true
 	f := failure{Rand: r, style: r.IntN(styles), done: make(map[*node]*node)}
 	root := f.left(p.root)
-	return &Power{root: root, left: -1, failing: -1, lies: p.lies, lost: f.lost}
+	after := &Power{root: root, left: -1, failing: -1, lies: p.lies, lost: f.lost, keeps: p.keeps}
+	for _, n := range p.files {
+		after.files = append(after.files, f.left(n))
+	}
+	return after
 }
 
 // step takes a step. When the power fails in the middle of it, it is taken all
@@ -220,7 +227,7 @@ func (p *Power) OpenFile(path string, flag int) (record.File, int64, error) {
 		if in, err = p.folder(path); err != nil {
 			return nil, 0, err
 		}
-		n = new(node)
+		n = p.newFile()
 		err = p.step(func() { in.change(rename{to: filepath.Base(path), node: n}) })
 	case err == nil && flag&os.O_TRUNC != 0 && len(n.data) > 0:
 		err = p.step(func() { n.apply(write{cut: true}) })
@@ -260,6 +267,9 @@ func (p *Power) Rename(from, to string) error {
 	}
 	if filepath.Dir(filepath.Clean(from)) != filepath.Dir(filepath.Clean(to)) {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: syscall.EXDEV} // nobody needs it
+	}
+	if in.names[filepath.Base(to)] == n {
+		return nil // two names of one file: both stay (rename(2))
 	}
 	return p.step(func() { in.change(rename{from: filepath.Base(from), to: filepath.Base(to), node: n}) })
 }
