@@ -14,11 +14,16 @@ import (
 )
 
 // A File is what a log is kept in. *os.File is one but for Sync, which need
-// only make the octets and the size durable. Tests put faults in its place.
+// only make the octets and the size durable, and for Start. Tests put faults in
+// its place.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
 	Truncate(size int64) error
+	// Start lets octets that were written set out for stable storage, so that the
+	// next Sync has less to wait for. It says nothing of where they are; an error
+	// means as much as one of Sync.
+	Start(offset, size int64) error
 	Sync() error
 	Close() error
 }

@@ -253,6 +253,9 @@ func (p *Pending) early() {
 	if p.err == nil && may {
 		p.err = l.put(p.buf, at)
 		p.cut = full(p.err)
+		if p.err == nil {
+			p.err = l.f.Start(at, int64(len(p.buf)))
+		}
 		p.buf = p.buf[:0]
 	}
 }
