@@ -25,9 +25,7 @@ type filing struct {
 	twin    *filing // an article of the same message-id, filed before it
 	err     error   // errUnfinished until it is published, or refused
 	store   *Store
-	done    <-chan struct{} // closed once err is what it stays
-
-	panicked any // what the batch panicked with, in the first filing of one that was begun
+	ticket  record.Ticket // once it is known, err is what it stays
 }
 
 // errUnfinished stands for an outcome that is not known. No caller ever sees it
@@ -37,68 +35,26 @@ var errUnfinished = errors.New("articles did not get through")
 // Append implements [pool.Store]. A context that ends is honoured until the
 // article is handed over to a group commit; from then on its outcome counts.
 func (s *Store) Append(ctx context.Context, a *pool.Article) ([]pool.Location, error) {
-	if err := s.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer s.leave()
-	f, run := s.put(a)
-	if run != nil {
-		run()
-	}
-	return f.outcome()
+	return s.Begin(ctx, a).Wait()
 }
 
-// Begin implements [pool.Beginner]. A batch has one goroutine, however many articles
-// are in it.
+// Begin implements [pool.Beginner].
 func (s *Store) Begin(ctx context.Context, a *pool.Article) pool.Begun {
 	if err := s.enter(ctx); err != nil {
 		return pool.Outcome{Err: err}
 	}
-	f, run := s.put(a)
-	if run != nil {
-		f.lead(run)
-	}
+	f := &filing{article: a, hash: hashOf(a.ID), err: errUnfinished, store: s}
+	s.batcher.Put(f, &f.ticket)
 	return f
 }
 
-// lead runs the batch. If that panics, so does the wait for f.
-func (f *filing) lead(run func()) {
-	done := make(chan struct{})
-	f.done = done
-	go func() {
-		defer close(done)
-		defer func() { f.panicked = recover() }()
-		run()
-	}()
-}
-
-func (s *Store) put(a *pool.Article) (f *filing, run func()) {
-	f = &filing{article: a, hash: hashOf(a.ID), err: errUnfinished, store: s}
-	f.done, run = s.batcher.Put(f)
-	return f, run
-}
-
 // Known implements [pool.Begun].
-func (f *filing) Known() bool {
-	select {
-	case <-f.done:
-		return true
-	default:
-		return false
-	}
-}
+func (f *filing) Known() bool { return f.ticket.Known() }
 
 // Wait implements [pool.Begun].
 func (f *filing) Wait() ([]pool.Location, error) {
 	defer f.store.leave()
-	return f.outcome()
-}
-
-func (f *filing) outcome() ([]pool.Location, error) {
-	<-f.done
-	if f.panicked != nil {
-		panic(f.panicked)
-	}
+	f.ticket.Wait()
 	if errors.Is(f.err, errUnfinished) {
 		f.err = f.store.latch(f.err)
 	}

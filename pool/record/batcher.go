@@ -1,26 +1,38 @@
 package record
 
 import (
-	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A Batcher makes a group commit: what many goroutines bring at the same time
-// goes through the stages of one batch. It starts no goroutine: who brings the first
-// item of a batch takes it through them.
+// goes through the stages of one batch. Who brings an item adds it, with what others
+// bring meanwhile; as long as there is anything to sync or to publish, one goroutine
+// does the one and one the other, batch after batch. To wake another goroutine for
+// each batch takes long where many wait for a processor.
 //
-// Batches overlap: while one is synced, the next gathers items and works on
-// them, and the one before is published. A batch takes items until the one
-// before is synced, so that waiting costs no syncs.
+// Batches overlap: while one is synced, the next takes items and works on them,
+// and those before are published. A batch takes items until the one before is
+// synced, so that waiting costs no syncs; but it leaves some to the next one
+// rather than keep the disk waiting.
 type Batcher[T any] struct {
 	begin func() Stages[T]
-	turn  sync.Mutex // held by the goroutine whose batch gathers items
-	last  *ends      // of the batch before; used under the turn
 
-	arrived chan struct{} // something was put; for whoever gathers
+	mu                  sync.Mutex  // guards what follows, and the tickets of batches
+	items               []T         // not added to a batch yet
+	tickets             []*Ticket   // theirs
+	open                *batch[T]   // what items are added to
+	closed              []*batch[T] // not being synced yet, in their order
+	synced              []*batch[T] // not being published yet, in their order
+	last                *batch[T]   // the one that was opened last
+	syncing, publishing bool        // there is a goroutine for that
 
-	mu   sync.Mutex // guards next and the items of its batch
-	next *batch[T]
+	turn    bool       // somebody adds or closes
+	wanted  int        // how many wait for the turn
+	changed *sync.Cond // for them
+
+	adding []T // items on their way to the stages; used under the turn
 }
 
 // Stages are what one batch goes through. Add and Close are called under the
@@ -29,7 +41,7 @@ type Batcher[T any] struct {
 // earlier one may run at the same time as Add and Close of a later one.
 type Stages[T any] interface {
 	// Add works on items of the batch, those put first coming first. It may be
-	// called several times.
+	// called several times. The items are not to be kept in the slice.
 	Add(items []T)
 	// Close ends the adding.
 	Close()
@@ -45,130 +57,232 @@ type Stages[T any] interface {
 	Abandon()
 }
 
+// A batch is some items on their way.
 type batch[T any] struct {
-	items []T
-	ends  ends
+	stages  Stages[T]
+	tickets []*Ticket
+	failed  bool          // a stage panicked
+	done    chan struct{} // closed once it is published
 }
 
-// The ends of a batch's stages.
-type ends struct{ synced, done chan struct{} }
+const (
+	// addAtOnce is how many items are added before others may have the turn.
+	addAtOnce = 16
+	// addRounds is how often one goroutine does so in a row.
+	addRounds = 4
+)
+
+// A Ticket is for one item, and lets somebody wait for its batch. Its zero value
+// is ready for use.
+type Ticket struct {
+	known    atomic.Bool
+	done     sync.WaitGroup
+	panicked any // what the batch panicked with, in one of its tickets
+}
+
+// Known says whether the batch has been published.
+func (t *Ticket) Known() bool { return t.known.Load() }
+
+// Wait returns when the batch has been published. If a stage panicked, so does one
+// of the calls that wait for it.
+func (t *Ticket) Wait() {
+	t.done.Wait()
+	if t.panicked != nil {
+		panic(t.panicked)
+	}
+}
 
 // NewBatcher returns a Batcher. begin begins a batch, under the turn.
 func NewBatcher[T any](begin func() Stages[T]) *Batcher[T] {
-	closed := make(chan struct{})
-	close(closed)
-	return &Batcher[T]{begin: begin, arrived: make(chan struct{}, 1), last: &ends{closed, closed}}
+	b := &Batcher[T]{begin: begin}
+	b.changed = sync.NewCond(&b.mu)
+	return b
 }
 
 // Do brings one item, and returns when its batch has been published. An item
 // that was brought before another one's Do was called is not added after it.
 func (b *Batcher[T]) Do(item T) {
-	done, run := b.Put(item)
-	if run != nil {
-		run()
-	}
-	<-done
+	var t Ticket
+	b.Put(item, &t)
+	t.Wait()
 }
 
 // Put brings one item as Do does, but returns as soon as the item has its place,
-// behind all that were brought before. done is closed once its batch has been
-// published. run is nil unless the item is the first one of its batch: then it
-// takes the batch through its stages, and must be called, once and at once.
-func (b *Batcher[T]) Put(item T) (done <-chan struct{}, run func()) {
+// behind all that were brought before. The ticket is the one to wait with.
+func (b *Batcher[T]) Put(item T, t *Ticket) {
+	t.done.Add(1)
 	b.mu.Lock()
-	mine := b.next
-	first := mine == nil
-	if first {
-		mine = &batch[T]{ends: ends{make(chan struct{}), make(chan struct{})}}
-		b.next = mine
+	defer b.mu.Unlock()
+	b.items = append(b.items, item)
+	b.tickets = append(b.tickets, t)
+	if !b.turn && b.wanted == 0 { // otherwise it is added by who has the turn, or gets it
+		b.turn = true
+		for n := 0; n < addRounds && b.wanted == 0 && len(b.items) > 0; n++ {
+			b.add()
+		}
+		b.endTurn()
 	}
-	mine.items = append(mine.items, item)
+	if !b.syncing {
+		b.syncing = true
+		go b.sync()
+	}
+}
+
+func (b *Batcher[T]) endTurn() {
+	b.turn = false
+	b.changed.Broadcast()
+}
+
+// outside calls f without mu, which is held before and after.
+func (b *Batcher[T]) outside(f func()) {
 	b.mu.Unlock()
-	if first {
-		return mine.ends.done, func() { b.run(mine) }
-	}
-	select {
-	case b.arrived <- struct{}{}:
-	default:
-	}
-	return mine.ends.done, nil
+	defer b.mu.Lock()
+	f()
 }
 
-// run takes the next batch, which is mine, through its stages. Whatever panics
-// in them holds up no other batch.
-func (b *Batcher[T]) run(mine *batch[T]) {
-	defer close(mine.ends.done)
-	stages, before := b.gather(mine)
-	b.sync(mine, stages)
-	runtime.Gosched() // the next batch's goroutine goes first: the disk waits for it
-	<-before.done
-	finish(stages, stages.Publish)
+// add adds some items to the open batch. It is called under the turn with mu held,
+// and gives mu away meanwhile.
+func (b *Batcher[T]) add() {
+	n := min(len(b.items), addAtOnce)
+	if b.open == nil {
+		b.open = &batch[T]{done: make(chan struct{})}
+		b.last = b.open
+	}
+	m := b.open
+	b.adding = append(b.adding[:0], b.items[:n]...)
+	m.tickets = append(m.tickets, b.tickets[:n]...)
+	b.items, b.tickets = slices.Delete(b.items, 0, n), slices.Delete(b.tickets, 0, n)
+	b.outside(func() {
+		m.stage(func() {
+			if m.stages == nil {
+				m.stages = b.begin()
+			}
+			m.stages.Add(b.adding)
+		})
+	})
+	clear(b.adding)
+	if m.failed {
+		b.open = nil
+	}
 }
 
-// finish goes through a stage, and abandons the batch if that panics.
-func finish[T any](stages Stages[T], stage func()) {
-	finished := false
+// close closes the open batch, once half of what was brought is in it. It is
+// called under the turn with mu held, and gives mu away meanwhile.
+func (b *Batcher[T]) close() {
+	for len(b.items) > 0 && (b.open == nil || len(b.open.tickets) < len(b.items)) {
+		b.add()
+	}
+	m := b.open
+	if m == nil {
+		return
+	}
+	b.outside(func() { m.stage(func() { m.stages.Close() }) })
+	b.open = nil
+	if !m.failed {
+		b.closed = append(b.closed, m)
+	}
+}
+
+// stage goes through a stage of a batch. If that panics the batch is abandoned,
+// and has come to its end.
+func (m *batch[T]) stage(stage func()) {
 	defer func() {
-		if !finished {
-			stages.Abandon()
+		p := recover()
+		if p == nil {
+			return
+		}
+		m.failed = true
+		m.tickets[0].panicked = p
+		defer m.release()
+		if m.stages != nil {
+			m.stages.Abandon()
 		}
 	}()
 	stage()
-	finished = true
 }
 
-// gather adds the batch's items until the batch before is synced.
-func (b *Batcher[T]) gather(mine *batch[T]) (stages Stages[T], before *ends) {
-	b.turn.Lock()
-	defer b.turn.Unlock()
-	before, b.last = b.last, &mine.ends
-	gathered := false
-	defer func() {
-		if !gathered { // a panic
-			b.take(mine, 0, true)
-			close(mine.ends.synced)
-		}
-	}()
-	stages = b.begin()
-	finish(stages, func() {
-		added := 0
-		for waiting := true; waiting; {
-			items := b.take(mine, added, false)
-			stages.Add(items)
-			added += len(items)
-			select {
-			case <-before.synced:
-				waiting = false
-			case <-b.arrived:
-			}
-		}
-		stages.Add(b.take(mine, added, true))
-		stages.Close()
-	})
-	gathered = true
-	return stages, before
+// release lets those return that wait for the batch.
+func (m *batch[T]) release() {
+	close(m.done)
+	for _, t := range m.tickets {
+		t.known.Store(true)
+		t.done.Done()
+	}
 }
 
-// take returns the batch's items from one on. No more come when they are the
-// last.
-func (b *Batcher[T]) take(mine *batch[T], from int, last bool) []T {
+// sync brings batches to stable storage, one after the other, as long as there are any.
+func (b *Batcher[T]) sync() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if last {
-		b.next = nil
+	for b.next() {
+		m := b.closed[0]
+		b.closed = slices.Delete(b.closed, 0, 1)
+		b.outside(func() { m.stage(m.stages.Sync) })
+		if m.failed {
+			continue
+		}
+		b.synced = append(b.synced, m)
+		if !b.publishing {
+			b.publishing = true
+			go b.publish()
+		}
 	}
-	return mine.items[from:]
+	b.syncing = false
 }
 
-func (b *Batcher[T]) sync(mine *batch[T], stages Stages[T]) {
-	defer close(mine.ends.synced)
-	finish(stages, stages.Sync)
+// next closes a batch if none is closed, and says whether there is one then. It is
+// called with mu held, and gives mu away meanwhile.
+func (b *Batcher[T]) next() bool {
+	for len(b.closed) == 0 && (b.open != nil || len(b.items) > 0) {
+		if b.turn {
+			b.wanted++
+			b.changed.Wait()
+			b.wanted--
+			continue
+		}
+		b.turn = true
+		b.close()
+		b.endTurn()
+	}
+	return len(b.closed) > 0
+}
+
+// publish publishes batches, one after the other, as long as there are any.
+func (b *Batcher[T]) publish() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.synced) > 0 {
+		m := b.synced[0]
+		b.synced = slices.Delete(b.synced, 0, 1)
+		b.outside(func() {
+			if m.stage(m.stages.Publish); !m.failed {
+				m.release()
+			}
+		})
+	}
+	b.publishing = false
 }
 
 // Alone calls f while no batch is in any stage.
 func (b *Batcher[T]) Alone(f func()) {
-	b.turn.Lock()
-	defer b.turn.Unlock()
-	<-b.last.done
-	f()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wanted++
+	for b.turn {
+		b.changed.Wait()
+	}
+	b.wanted--
+	b.turn = true
+	defer b.endTurn()
+	if b.open != nil {
+		b.close()
+		b.changed.Broadcast() // for who syncs
+	}
+	last := b.last
+	b.outside(func() {
+		if last != nil {
+			<-last.done
+		}
+		f()
+	})
 }
