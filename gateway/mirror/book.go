@@ -380,7 +380,9 @@ func (b *Book) get(domain string) (*note.Directory, *note.Keys, error) {
 }
 
 // Seal returns the seal key that something is sealed to for a gateway now, and
-// its epoch. It returns [ErrUnknown] and [ErrConvicted].
+// its epoch. It returns [ErrConvicted], and [ErrUnknown] also where nothing has been
+// heard of that gateway for so long that it has destroyed the key: what is sealed to
+// it would be lost behind a 240.
 func (b *Book) Seal(domain string, now time.Time) (epoch uint64, key token.SealPublic, err error) {
 	d, _, err := b.get(domain)
 	if err != nil {
@@ -395,7 +397,7 @@ func (b *Book) Seal(domain string, now time.Time) (epoch uint64, key token.SealP
 			}
 		}
 	}
-	if key.Bytes() == nil {
+	if key.Bytes() == nil || epoch < calendar(d).OldestHonoured(current) {
 		return 0, token.SealPublic{}, ErrUnknown
 	}
 	return epoch, key, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/pool"
@@ -162,6 +163,22 @@ func TestBook_followsTheChainInAnyOrderAndAcrossARestart(t *testing.T) {
 	epoch, key, err := again.Seal(far, now())
 	if err != nil || epoch != 2950 || !bytes.Equal(key.Bytes(), d.Seal[0].Key[:]) {
 		t.Errorf("seal key of epoch %d, %v", epoch, err)
+	}
+}
+
+// What is sealed to a key that its gateway has destroyed is lost, and nobody is told.
+func TestBook_sealsToNoKeyThatIsDestroyed(t *testing.T) {
+	p, gw := newPolicy(t, nil, true), newPublisher(t)
+	_, signed := gw.directory(nil) // whose newest key is of the next epoch
+	if _, err := p.Book.Learn(far, signed, now()); err != nil {
+		t.Fatal(err)
+	}
+	const week = 7 * 24 * time.Hour
+	if epoch, _, err := p.Book.Seal(far, now().Add(13*week)); err != nil || epoch != 2951 {
+		t.Errorf("while it is honoured: epoch %d, %v", epoch, err)
+	}
+	if _, _, err := p.Book.Seal(far, now().Add(14*week)); !errors.Is(err, ErrUnknown) {
+		t.Errorf("afterwards: %v", err)
 	}
 }
 
