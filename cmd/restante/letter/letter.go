@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"mime"
 	"mime/multipart"
+	"mime/quotedprintable"
 	"net/textproto"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -129,16 +131,22 @@ func part(w *multipart.Writer, header textproto.MIMEHeader, body []byte) error {
 	return err
 }
 
-// encodeText makes lines of a text, ended by CRLF: as they are where they can be.
+// encodeText makes lines of a text, ended by CRLF: as they are where they can be. A
+// long one is encoded so that it can be read by somebody whose newsreader decodes
+// nothing in a message with attachments, unless that takes more octets.
 func encodeText(text string) (body []byte, encoding string) {
 	text = strings.TrimRight(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n") + "\n"
-	encoding = "8bit"
-	for line := range strings.SplitSeq(text, "\n") {
-		if len(line) > maxLine || strings.ContainsRune(line, 0) {
-			return encode([]byte(text)), "base64"
-		}
+	long := func(line string) bool { return len(line) > maxLine || strings.ContainsRune(line, 0) }
+	if !slices.ContainsFunc(strings.Split(text, "\n"), long) {
+		return []byte(strings.ReplaceAll(text, "\n", "\r\n")), "8bit"
 	}
-	return []byte(strings.ReplaceAll(text, "\n", "\r\n")), encoding
+	var printable bytes.Buffer
+	w := quotedprintable.NewWriter(&printable)
+	_, err := w.Write([]byte(text))
+	if packed := encode([]byte(text)); errors.Join(err, w.Close()) != nil || len(packed) < printable.Len() {
+		return packed, "base64"
+	}
+	return printable.Bytes(), "quoted-printable"
 }
 
 func encode(octets []byte) []byte {

@@ -45,6 +45,32 @@ func TestRead_givesBackWhatWasWritten(t *testing.T) {
 	})
 }
 
+// slrn shows the parts of a message with attachments as they stand there.
+func TestArticle_longLinesStayReadable(t *testing.T) {
+	for _, c := range []struct{ why, text, encoding string }{
+		{"short lines", strings.Repeat("Grüße\n", 500), "8bit"},
+		{"a long paragraph", strings.Repeat("Grüße, all in one paragraph = ", 100) + " \n\nThe end.", "quoted-printable"},
+		{"NUL", strings.Repeat("Not quite text. ", 9) + "\x00", "quoted-printable"},
+		{"hardly a letter of ASCII", strings.Repeat("привет", 100), "base64"},
+	} {
+		a, err := (&Letter{Text: c.text}).Article()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.Get("Content-Transfer-Encoding"); got != c.encoding {
+			t.Errorf("%s: %s, want %s", c.why, got, c.encoding)
+		}
+		for line := range bytes.Lines(a.Body()) {
+			if len(line) > maxLine+len("\r\n") {
+				t.Errorf("%s: a line of %d octets", c.why, len(line))
+			}
+		}
+		if got := strings.TrimRight(Read(a).Text, "\n"); got != strings.TrimRight(c.text, "\n") {
+			t.Errorf("%s: %q is read as %q", c.why, c.text, got)
+		}
+	}
+}
+
 func TestArticle_refuses(t *testing.T) {
 	if _, err := (&Letter{Text: " \n"}).Article(); !errors.Is(err, ErrEmpty) {
 		t.Errorf("nothing: %v", err)
