@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/restante/restante/test/harness"
 )
 
 // A Tap is a SOCKS5 proxy (RFC 1928) that a user's program is told to use for
@@ -38,26 +40,8 @@ func (c *Call) Lines() []string {
 // newTap starts a proxy. The end of the test stops it.
 func newTap(t *testing.T) *Tap {
 	t.Helper()
-	var config net.ListenConfig
-	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tap := &Tap{Address: l.Addr().String()}
-	var all errgroup.Group
-	all.Go(func() error {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return nil //nolint:nilerr // it was closed
-			}
-			all.Go(func() error { tap.serve(conn); return nil })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		_ = all.Wait() // what uses the proxy was stopped before
-	})
+	tap := new(Tap)
+	tap.Address = harness.Listen(t, tap.serve)
 	return tap
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/restante/restante/test/harness"
 )
 
 // A reply is what a server answers to one command.
@@ -34,25 +36,8 @@ type network struct {
 
 func newNetwork(t *testing.T, to string) *network {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := &network{address: l.Addr().String(), to: to, lie: honest}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { n.serve(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		all.Wait()
-	})
+	n := &network{to: to, lie: honest}
+	n.address = harness.Listen(t, n.serve)
 	return n
 }
 

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/restante/restante/test/harness"
 )
 
 // A line is what a proxy lets through.
@@ -30,26 +32,9 @@ type proxy struct {
 
 func newProxy(t testing.TB, to string, octets *atomic.Int64) *proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{address: l.Addr().String(), to: to, octets: octets, conns: make(map[net.Conn]bool)}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { p.serve(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		p.set(cut)
-		all.Wait()
-	})
+	p := &proxy{to: to, octets: octets, conns: make(map[net.Conn]bool)}
+	p.address = harness.Listen(t, p.serve)
+	t.Cleanup(func() { p.set(cut) }) // before it is waited for
 	return p
 }
 
@@ -68,15 +53,15 @@ func (p *proxy) set(s line) {
 
 func (p *proxy) serve(near net.Conn) {
 	far, err := net.Dial("tcp", p.to)
-	if err != nil || line(p.state.Load()) == cut {
+	if err != nil {
 		_ = near.Close()
-		if err == nil {
-			_ = far.Close()
-		}
 		return
 	}
 	p.mu.Lock()
 	p.conns[near], p.conns[far] = true, true
+	if line(p.state.Load()) == cut { // [proxy.set] may have passed by already
+		_, _ = near.Close(), far.Close()
+	}
 	p.mu.Unlock()
 	var both sync.WaitGroup
 	both.Go(func() { p.copy(near, far) })
