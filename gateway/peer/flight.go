@@ -35,8 +35,8 @@ const (
 // only grow from the front of the line to its end.
 type flight struct {
 	mu     sync.Mutex
-	under  map[pool.MessageID]*passage
-	feeds  map[*Feed]map[pool.MessageID]bool // what each feed is to bring
+	under  map[pool.MessageID]passage
+	feeds  map[*Feed]map[pool.MessageID]bool // what each feed was expected to bring, and did not yet
 	line   []arrival                         // in the order of their times
 	record map[string]*record                // of peers, by name
 }
@@ -50,9 +50,10 @@ type record struct {
 
 // A passage is one article on its way.
 type passage struct {
-	feed   *Feed
-	until  time.Time // when it is no longer expected
-	taking int       // calls that are filing it now; then it is expected without end
+	feed     *Feed
+	expected bool      // before it came
+	until    time.Time // when it is no longer expected
+	taking   int       // calls that are filing it now; then it is expected without end
 }
 
 type arrival struct {
@@ -61,7 +62,7 @@ type arrival struct {
 }
 
 func newFlight() *flight {
-	return &flight{under: make(map[pool.MessageID]*passage), feeds: make(map[*Feed]map[pool.MessageID]bool), record: make(map[string]*record)}
+	return &flight{under: make(map[pool.MessageID]passage), feeds: make(map[*Feed]map[pool.MessageID]bool), record: make(map[string]*record)}
 }
 
 func (t *flight) of(f *Feed) *record {
@@ -97,13 +98,18 @@ func (t *flight) expect(id pool.MessageID, f *Feed, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire(now)
-	if p := t.under[id]; p != nil {
+	if p, ok := t.under[id]; ok {
 		return p.feed == f
 	}
-	if len(t.line) < maxFlight && t.of(f).trusted(id, now) {
+	if r := t.of(f); len(t.line) < maxFlight && r.trusted(id, now) {
 		until := now.Add(patience)
-		t.note(id, f).until = until
+		t.under[id] = passage{feed: f, expected: true, until: until}
 		t.line = append(t.line, arrival{id, until})
+		r.claims++
+		if t.feeds[f] == nil {
+			t.feeds[f] = make(map[pool.MessageID]bool)
+		}
+		t.feeds[f][id] = true
 	}
 	return true
 }
@@ -113,23 +119,26 @@ func (t *flight) expect(id pool.MessageID, f *Feed, now time.Time) bool {
 func (t *flight) begin(id pool.MessageID, f *Feed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.under[id]
-	if p == nil {
-		p = t.note(id, f)
+	p, ok := t.under[id]
+	if !ok {
+		p.feed = f
 	}
 	p.taking++
+	t.under[id] = p
 }
 
 // end notes that the article is here, or that what the feed brought is not it.
-func (t *flight) end(id pool.MessageID, f *Feed, here bool, now time.Time) {
+func (t *flight) end(id pool.MessageID, f *Feed, here bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !here {
-		t.of(f).fail(id, now)
+		t.of(f).fail(id, time.Now())
 	}
-	if p := t.under[id]; p != nil {
+	if p, ok := t.under[id]; ok {
 		if p.taking--; p.taking <= 0 {
 			t.drop(id, p)
+		} else {
+			t.under[id] = p
 		}
 	}
 }
@@ -142,7 +151,7 @@ func (t *flight) abandon(id pool.MessageID, f *Feed, blame bool, now time.Time) 
 	if blame {
 		t.of(f).fail(id, now)
 	}
-	if p := t.under[id]; p != nil && p.feed == f && p.taking == 0 {
+	if p, ok := t.under[id]; ok && p.feed == f && p.taking == 0 {
 		t.drop(id, p)
 	}
 }
@@ -159,19 +168,11 @@ func (t *flight) forget(f *Feed, now time.Time) {
 	}
 }
 
-func (t *flight) note(id pool.MessageID, f *Feed) *passage {
-	p := &passage{feed: f}
-	t.under[id] = p
-	t.of(f).claims++
-	if t.feeds[f] == nil {
-		t.feeds[f] = make(map[pool.MessageID]bool)
-	}
-	t.feeds[f][id] = true
-	return p
-}
-
-func (t *flight) drop(id pool.MessageID, p *passage) {
+func (t *flight) drop(id pool.MessageID, p passage) {
 	delete(t.under, id)
+	if !p.expected {
+		return
+	}
 	t.of(p.feed).claims--
 	if delete(t.feeds[p.feed], id); len(t.feeds[p.feed]) == 0 {
 		delete(t.feeds, p.feed)
@@ -184,7 +185,7 @@ func (t *flight) expire(now time.Time) {
 	n := 0
 	for ; n < len(t.line) && !t.line[n].until.After(now); n++ {
 		a := t.line[n]
-		if p := t.under[a.id]; p != nil && p.taking == 0 && !p.until.After(now) {
+		if p, ok := t.under[a.id]; ok && p.taking == 0 && !p.until.After(now) {
 			t.of(p.feed).fail(a.id, now)
 			t.drop(a.id, p)
 		}

@@ -56,7 +56,7 @@ func (t *Taking) Wait() error {
 	default:
 		err = d.perform(t.ctx, t.brought)
 	}
-	d.flight.end(t.id, t.feed, err == nil || errors.Is(err, pool.ErrDuplicate), time.Now())
+	d.flight.end(t.id, t.feed, err == nil || errors.Is(err, pool.ErrDuplicate))
 	t.passage.Done(err == nil)
 	t.feed.ledger.count(err)
 	return err
@@ -79,7 +79,7 @@ func (d *Desk) settle(ctx context.Context, b brought, err error) error {
 	case err != nil:
 		return err
 	}
-	if d.early.withdrew(b.article.ID, b.lock, time.Now()) {
+	if b.lock != "" && d.early.withdrew(b.article.ID, b.lock, time.Now()) {
 		return d.opts.Store.Cancel(ctx, b.article.ID)
 	}
 	return nil

@@ -14,15 +14,14 @@ type clock struct {
 	cancel context.CancelFunc
 }
 
-// start returns the context of a command. Once it begins to answer, pause must
-// be called.
+// start returns the context of a command, whose time begins with resume, and must
+// be stopped by pause once the command begins to answer.
 func (c *clock) start(ctx context.Context, limit time.Duration) context.Context {
 	c.limit = limit
 	if c.work == nil || c.work.Err() != nil {
 		c.work, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 		c.timer = time.AfterFunc(limit, c.cancel)
-	} else {
-		c.timer.Reset(limit)
+		c.timer.Stop()
 	}
 	return c.work
 }
@@ -30,7 +29,7 @@ func (c *clock) start(ctx context.Context, limit time.Duration) context.Context 
 // pause lets time pass that is not the server's: it waits for the client.
 func (c *clock) pause() { c.timer.Stop() }
 
-// resume goes on with a fresh limit.
+// resume begins, or goes on with a fresh limit.
 func (c *clock) resume() { c.timer.Reset(c.limit) }
 
 // end lets go of what the clock holds, as long as no command is under way.

@@ -94,7 +94,7 @@ func (srv *Server) lookUp(line string) (*command, request, error) {
 	if c == nil {
 		return nil, request{}, errUnknown
 	}
-	req := request{args: strings.FieldsFunc(tail, isSpace), tail: tail}
+	req := request{args: words(tail), tail: tail}
 	if len(req.args) < c.min || c.max != unlimited && len(req.args) > c.max {
 		return c, request{}, errSyntax
 	}
@@ -104,14 +104,32 @@ func (srv *Server) lookUp(line string) (*command, request, error) {
 // cutWord returns the first word of s, and what follows it and the white
 // space behind it (RFC 3977, Section 3.1).
 func cutWord(s string) (word, rest string) {
-	s = strings.TrimLeft(s, " \t")
-	if at := strings.IndexAny(s, " \t"); at >= 0 {
-		return s[:at], strings.TrimLeft(s[at:], " \t")
+	s = trimSpace(s)
+	for i := range len(s) {
+		if isSpace(s[i]) {
+			return s[:i], trimSpace(s[i:])
+		}
 	}
 	return s, ""
 }
 
-func isSpace(r rune) bool { return r == ' ' || r == '\t' }
+// trimSpace takes the white space in front of s away.
+func trimSpace(s string) string {
+	for s != "" && isSpace(s[0]) {
+		s = s[1:]
+	}
+	return s
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' }
+
+// words returns the words of s.
+func words(s string) (all []string) {
+	for word, rest := cutWord(s); word != ""; word, rest = cutWord(rest) {
+		all = append(all, word)
+	}
+	return all
+}
 
 // groupSelected is needed by what goes on from the selected group.
 func groupSelected(s *session) error {

@@ -141,13 +141,14 @@ func (s *session) run(ctx context.Context) error {
 		s.w.Reply(s.greeting())
 	}
 	for !s.done {
-		if !s.r.HasLine() && s.flush() != nil {
+		ready := s.r.HasLine()
+		if !ready && s.flush() != nil {
 			return s.lost()
 		}
 		if ctx.Err() != nil {
 			return s.closeDown()
 		}
-		line, err := s.command()
+		line, err := s.command(ready)
 		switch {
 		case err == nil && s.tooManyErrors():
 			if err = s.settle(); err == nil {
@@ -180,9 +181,27 @@ func (s *session) run(ctx context.Context) error {
 
 // command waits for a command line and reads it. When none comes for a while,
 // the error is that of the deadline, though the wait is not over; the next call
-// goes on with it.
-func (s *session) command() ([]byte, error) {
+// goes on with it. For a line that is ready there is nothing to wait for.
+func (s *session) command(ready bool) ([]byte, error) {
 	limits := s.limits.Load()
+	if !ready {
+		s.await(limits)
+	}
+	line, err := s.r.ReadLongLine(maxSASLLine)
+	if errors.Is(err, os.ErrDeadlineExceeded) && s.r.Buffered() > 0 && !s.wire.over() {
+		s.wire.lingering(false)
+		line, err = s.r.ReadLongLine(maxSASLLine)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, err
+	}
+	s.waiting, s.begun = false, true
+	s.wire.transfer(limits)
+	return line, err
+}
+
+// await lets the wire wait for a command, unless it does already.
+func (s *session) await(limits *Limits) {
 	if !s.waiting {
 		first := limits.Idle
 		switch {
@@ -195,17 +214,6 @@ func (s *session) command() ([]byte, error) {
 		s.waiting = true
 	}
 	s.wire.lingering(s.r.Buffered() == 0)
-	line, err := s.r.ReadLongLine(maxSASLLine)
-	if errors.Is(err, os.ErrDeadlineExceeded) && s.r.Buffered() > 0 && !s.wire.over() {
-		s.wire.lingering(false)
-		line, err = s.r.ReadLongLine(maxSASLLine)
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, err
-	}
-	s.waiting, s.begun = false, true
-	s.wire.transfer(limits)
-	return line, err
 }
 
 // tooManyErrors says whether the client is to be sent away: with a 400 in
@@ -289,6 +297,9 @@ func (s *session) answer(ctx context.Context, line []byte) error {
 		}
 	}
 	work := s.clock.start(ctx, s.limits.Load().command())
+	if c == nil || !c.block { // else it begins behind the block
+		s.clock.resume()
+	}
 	var response response
 	if err == nil {
 		response, err = s.perform(work, c, req)
