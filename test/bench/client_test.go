@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,11 @@ type client struct {
 	conn net.Conn
 	r    *nntp.Reader
 	w    *nntp.Writer
+	bulk *bufio.Writer // for many articles; nil until there are any
 }
+
+// bulkSize is how many octets of articles go out in one call.
+const bulkSize = 64 << 10
 
 // connect opens a connection and reads the greeting.
 func connect(address string, segment int, buffers *nntp.Buffers) (*client, error) {
@@ -162,7 +167,7 @@ func (c *client) pipeline(depth, n int, send, receive func(i int) error) error {
 				return err
 			}
 		}
-		return c.w.Flush()
+		return c.flush()
 	})
 	group.Go(func() error {
 		answered := 0
@@ -186,6 +191,14 @@ func (c *client) pipeline(depth, n int, send, receive func(i int) error) error {
 	return group.Wait()
 }
 
+// flush sends all that was written.
+func (c *client) flush() error {
+	if err := c.w.Flush(); err != nil || c.bulk == nil {
+		return err
+	}
+	return c.bulk.Flush()
+}
+
 // claim takes a place in the window. Before it waits for one, everything is
 // sent.
 func (c *client) claim(ctx context.Context, window chan struct{}) error {
@@ -194,7 +207,7 @@ func (c *client) claim(ctx context.Context, window chan struct{}) error {
 		return nil
 	default:
 	}
-	if err := c.w.Flush(); err != nil {
+	if err := c.flush(); err != nil {
 		return err
 	}
 	select {

@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
-	"strings"
+	"strconv"
 	"testing"
 
 	"github.com/restante/restante/gateway/nntp"
@@ -50,17 +52,19 @@ func (c *client) feedIn(p *press, f *form, n int) (ids []string, err error) {
 
 // takeThis feeds n new articles, all of which must be taken.
 func (c *client) takeThis(p *press, f *form, n int) error {
+	c.bulk = bufio.NewWriterSize(c.conn, bulkSize)
+	c.r.Widen()                       // this process shares the processors with the server
 	sent := make(chan string, window) // in order, for the answers
 	return c.pipeline(window, n,
 		func(int) error {
 			id := p.id()
 			sent <- id
-			if err := c.w.Command("TAKETHIS " + id); err != nil {
-				return err
+			for _, part := range [...]string{"TAKETHIS ", id, "\r\n"} {
+				_, _ = c.bulk.WriteString(part) // the next call has the error too
 			}
-			c.w.Wire(f.print(id))
-			c.w.End()
-			return c.w.Err()
+			_, _ = c.bulk.Write(f.print(id))
+			_, err := c.bulk.WriteString(".\r\n")
+			return err
 		},
 		func(int) error { return c.expectFor(<-sent, nntp.CodeStreamTaken) })
 }
@@ -99,12 +103,17 @@ func (t *target) check(b *testing.B, want nntp.Code, id func(i int) string) {
 // expectFor reads a reply that must repeat the message-id of its command (RFC
 // 4644, Sections 2.4.2 and 2.5.2).
 func (c *client) expectFor(id string, want nntp.Code) error {
-	reply, err := c.reply(want)
+	line, err := c.r.ReadLine()
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(reply.Text, id) {
-		return fmt.Errorf("%w: the message-id is another", unexpectedReply{reply})
+	var room [nntp.MaxLine]byte
+	if begin := append(append(strconv.AppendInt(room[:0], int64(want), 10), ' '), id...); bytes.HasPrefix(line, begin) {
+		return nil
 	}
-	return nil
+	reply, err := nntp.ParseReply(line)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the code or the message-id is another", unexpectedReply{reply})
 }
