@@ -185,6 +185,9 @@ setting, where there is none yet. Change it with an editor afterwards.
 			}
 			return err
 		}
+		if err := config.CheckDomain(gateway.Domain); err != nil {
+			return fmt.Errorf("--gateway: %w", err)
+		}
 		if gateway.Address == "" {
 			gateway.Address = gateway.Domain + ":563"
 		}

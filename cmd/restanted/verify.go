@@ -88,7 +88,12 @@ func (v *verifying) run(ctx context.Context) ([]line, error) {
 	if len(domains) == 0 {
 		return nil, errors.New("no other gateway is known: write a [[gateway]] table, or mirror.unknown = \"learn\", and wait for a directory to come")
 	}
-	var out []line
+	for _, domain := range v.only {
+		if !slices.Contains(domains, domain) {
+			return nil, fmt.Errorf("--gateway %s: no such gateway is known here; restanted gateways lists them", domain)
+		}
+	}
+	out := []line{}
 	for _, domain := range domains {
 		if len(v.only) > 0 && !slices.Contains(v.only, domain) {
 			continue

@@ -26,10 +26,14 @@ func TestTools_pullAndVerify(t *testing.T) {
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Second) {
 		told, err := b.TryRun("verify", "--peer", "a.example", "--batches", "3")
 		if err == nil && strings.Contains(told, "this gateway") && strings.Count(told, "3 of 3") == 2 && strings.Count(told, "0.00 %") == 2 {
-			return
+			break
 		}
 		if time.Now().After(end) {
 			t.Fatalf("verify: %v\n%s", err, told)
 		}
+	}
+	// A name that is misspelt must not pass for a gateway of which nothing is missing.
+	if told, err := b.TryRun("verify", "--gateway", "a.exmaple"); err == nil {
+		t.Errorf("verify of a gateway that there is not: %s", told)
 	}
 }
