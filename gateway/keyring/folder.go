@@ -188,12 +188,8 @@ func (f folder) end(old string) error {
 	return f.shred(old)
 }
 
-// sweep ends what a crash in replace, destroy or write left half done. What is seen
-// from now on lasts: a process that was killed may not have come to that.
+// sweep ends what a crash in replace, destroy or write left half done.
 func (f folder) sweep() error {
-	if err := f.sync(); err != nil {
-		return err
-	}
 	all, err := f.ReadDir(f.dir)
 	if err != nil {
 		return fmt.Errorf("list the keys: %w", err)

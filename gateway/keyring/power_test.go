@@ -27,7 +27,8 @@ type flicker struct {
 	t     *testing.T
 	r     *rand.Rand
 	power *recordtest.Power
-	key   *Lock // of the operator's key file
+	key   *Lock    // of the operator's key file
+	by    Wrapping // that the keys get; Plain for either
 
 	ring  *Ring
 	epoch int // that the clock has come to
@@ -41,6 +42,36 @@ type flicker struct {
 }
 
 func (f *flicker) folder() folder { return folder{files: f.power, dir: "/data/keys"} }
+
+func newFlicker(t *testing.T, seed uint64) *flicker {
+	t.Helper()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &flicker{
+		t: t, r: rand.New(rand.NewPCG(seed, 7)), power: recordtest.NewPower("/data"),
+		key: &Lock{identity, identity.Recipient()}, texts: make(map[uint64]string), dead: make(map[string]string), counts: make(map[string]int),
+	}
+	f.power.Keep()
+	if err := create(f.folder()); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// failed is what is there once the power has failed, in one way of many.
+func (f *flicker) failed() *flicker {
+	g := *f
+	g.power = f.power.Failed(f.r)
+	g.texts, g.dead = maps.Clone(f.texts), maps.Clone(f.dead)
+	chain, err := note.StartChain(f.chain.Signed(), f.chain.Gateway())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	g.chain = chain
+	return &g
+}
 
 // open opens the keys as a new process does.
 func (f *flicker) open() error {
@@ -174,6 +205,8 @@ func (f *flicker) rotateSeals() error {
 	return f.ring.RotateSeals()
 }
 
+func (f *flicker) rotateSign() error { return f.ring.RotateSigner(policy.Calendar.Batch(at(f.epoch))) }
+
 func (f *flicker) rotateRoot() error {
 	if err := f.ring.RotateRoot(); !errors.Is(err, ErrRotating) {
 		return err
@@ -197,7 +230,7 @@ func (f *flicker) wrap() error {
 		}
 	case wrapping == UnderKeyFile:
 		err = k.under(f.key).unwrap()
-	case f.r.IntN(2) == 0:
+	case f.by == UnderKeyFile || f.by == Plain && f.r.IntN(2) == 0:
 		err = k.under(f.key).rewrap(true)
 	default:
 		var lock *Lock
@@ -236,7 +269,7 @@ func (f *flicker) live() {
 		case 1:
 			err = f.do("root replaced", f.rotateRoot)
 		case 2:
-			err = f.do("signing key replaced", func() error { return f.ring.RotateSigner(policy.Calendar.Batch(at(f.epoch))) })
+			err = f.do("signing key replaced", f.rotateSign)
 		case 3:
 			err = f.do("wrapped or unwrapped", f.wrap)
 		default:
@@ -261,6 +294,11 @@ func (f *flicker) outage() {
 		f.power = f.power.Failed(f.r)
 		f.lost += f.power.Lost()
 	}
+	f.undone()
+}
+
+// undone looks for what was destroyed.
+func (f *flicker) undone() {
 	for text, what := range f.dead {
 		if f.power.Holds([]byte(text)) {
 			f.t.Fatalf("what was destroyed is on the disk: %s", what)
@@ -273,25 +311,20 @@ func (f *flicker) outage() {
 // disk, and no number is given to two directories.
 func TestRing_powerFails(t *testing.T) {
 	const outages = 8
-	lives := 40
+	lives := 25
 	if os.Getenv("RESTANTE_FAULTS") == "full" { // as in test/fault
 		lives = 1500
 	}
 	counts, lost, dead := make(map[string]int), 0, 0
+	add := func(f *flicker) {
+		lost, dead = lost+f.lost, dead+len(f.dead)
+		for what, n := range f.counts {
+			counts[what] += n
+		}
+	}
 	for seed := range uint64(lives) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			identity, err := age.GenerateX25519Identity()
-			if err != nil {
-				t.Fatal(err)
-			}
-			f := &flicker{
-				t: t, r: rand.New(rand.NewPCG(seed, 7)), power: recordtest.NewPower("/data"),
-				key: &Lock{identity, identity.Recipient()}, texts: make(map[uint64]string), dead: make(map[string]string), counts: counts,
-			}
-			f.power.Keep()
-			if err := create(f.folder()); err != nil {
-				t.Fatal(err)
-			}
+			f := newFlicker(t, seed)
 			for range outages {
 				f.outage()
 			}
@@ -301,11 +334,64 @@ func TestRing_powerFails(t *testing.T) {
 			if err := f.do("advanced", f.advance); err != nil {
 				t.Fatalf("in the end: %v", err)
 			}
-			lost, dead = lost+f.lost, dead+len(f.dead)
+			add(f)
 		})
 		if t.Failed() {
 			return
 		}
 	}
 	t.Logf("%d outages: %v, %d unsynced changes lost, %d keys destroyed, 0 of them left", lives*outages, counts, lost, dead)
+}
+
+// The process dies at each step of each thing that is done to keys, the next one opens
+// them, and then the power fails: what that one saw lasts.
+func TestRing_diesAtEachStepAndThePowerFails(t *testing.T) {
+	ways, deaths := 2, 0
+	if os.Getenv("RESTANTE_FAULTS") == "full" {
+		ways = 40
+	}
+	under := func(by Wrapping) func(*flicker) error {
+		return func(f *flicker) error { f.by = by; return f.wrap() }
+	}
+	sleep := func(f *flicker) error { f.epoch += 5; return f.advance() }
+	for what, c := range map[string]struct{ before, thing func(*flicker) error }{
+		"an epoch begins":                {(*flicker).advance, (*flicker).advance},
+		"some epochs were slept through": {(*flicker).advance, sleep},
+		"seal keys are replaced":         {(*flicker).advance, (*flicker).rotateSeals},
+		"the root is replaced":           {(*flicker).advance, (*flicker).rotateRoot},
+		"the signing key is replaced":    {(*flicker).advance, (*flicker).rotateSign},
+		"another root takes its place":   {(*flicker).rotateRoot, sleep},
+		"wrapped under a key file":       {(*flicker).advance, under(UnderKeyFile)},
+		"unwrapped with a key file":      {under(UnderKeyFile), (*flicker).wrap},
+		"wrapped under a passphrase":     {(*flicker).advance, under(UnderPassphrase)},
+		"unwrapped with a passphrase":    {under(UnderPassphrase), (*flicker).wrap},
+	} {
+		for step := 0; ; step++ {
+			f := newFlicker(t, uint64(step))
+			if err := errors.Join(f.do("opened", f.open), f.do("before", func() error { return c.before(f) })); err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			f.power.FailAfter(step)
+			err := f.do(what, func() error { return c.thing(f) })
+			if err == nil {
+				break
+			}
+			if !f.power.Off() {
+				t.Fatalf("%s, step %d: without a fault: %v", what, step, err)
+			}
+			deaths++
+			f.power = f.power.Killed()
+			if err := f.do("opened", f.open); err != nil {
+				t.Fatalf("%s, step %d: after the death of the process: %v", what, step, err)
+			}
+			for range ways {
+				g := f.failed()
+				if err := g.do("opened", g.open); err != nil {
+					t.Fatalf("%s, step %d: after the power failed: %v", what, step, err)
+				}
+				g.undone()
+			}
+		}
+	}
+	t.Logf("%d deaths, %d failings of the power after each", deaths, ways)
 }
