@@ -19,6 +19,7 @@ import (
 // prepare something or to wait for it.
 type Reader struct {
 	t      testing.TB
+	conn   net.Conn
 	client *nntpclient.Client
 }
 
@@ -31,14 +32,20 @@ func (g *Gateway) Dial() *Reader {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(2 * patience)); err != nil {
+	r := &Reader{t: g.t, conn: conn}
+	r.waits()
+	if r.client, err = nntpclient.NewConn(conn); err != nil {
 		g.t.Fatal(err)
 	}
-	client, err := nntpclient.NewConn(conn)
-	if err != nil {
-		g.t.Fatal(err)
+	return r
+}
+
+// waits gives the server time for what it is asked next.
+func (r *Reader) waits() {
+	r.t.Helper()
+	if err := r.conn.SetDeadline(time.Now().Add(2 * patience)); err != nil {
+		r.t.Fatal(err)
 	}
-	return &Reader{g.t, client}
 }
 
 func (g *Gateway) dial() (net.Conn, error) {
@@ -52,6 +59,7 @@ func (g *Gateway) dial() (net.Conn, error) {
 // Login logs in.
 func (r *Reader) Login(handle, passphrase string) {
 	r.t.Helper()
+	r.waits()
 	if _, err := r.client.Authenticate(handle, passphrase); err != nil {
 		r.t.Fatal(err)
 	}
@@ -60,6 +68,7 @@ func (r *Reader) Login(handle, passphrase string) {
 // Post posts an article, written with LF, and returns the message-id it got.
 func (r *Reader) Post(text string) string {
 	r.t.Helper()
+	r.waits()
 	if _, _, err := r.client.Command("POST", 340); err != nil {
 		r.t.Fatal(err)
 	}
@@ -83,6 +92,7 @@ func (r *Reader) Await(group, words string) (mail.Header, string) {
 	defer cancel()
 	seen := make(map[int64]bool)
 	for {
+		r.waits()
 		info, err := r.client.Group(group)
 		if err != nil {
 			r.t.Fatal(err)
@@ -125,6 +135,7 @@ func (r *Reader) article(n int64) (mail.Header, string, error) {
 // Bodies returns the bodies of all articles of a group, by Message-ID.
 func (r *Reader) Bodies(group string) map[string]string {
 	r.t.Helper()
+	r.waits()
 	info, err := r.client.Group(group)
 	if err != nil {
 		r.t.Fatal(err)

@@ -25,9 +25,6 @@ func newReader(t testing.TB, address string) *reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
-		t.Fatal(err)
-	}
 	buffers := new(nntp.Buffers)
 	r := &reader{t, conn, nntp.NewReader(conn, buffers), nntp.NewWriter(conn, buffers)}
 	r.reply()
@@ -36,8 +33,12 @@ func newReader(t testing.TB, address string) *reader {
 
 func dial(address string) (net.Conn, error) { return net.Dial("tcp", address) }
 
+// reply reads a reply, and gives the server time for it and a block after it.
 func (r *reader) reply() nntp.Reply {
 	r.t.Helper()
+	if err := r.conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+		r.t.Fatal(err)
+	}
 	reply, err := r.r.ReadReply()
 	if err != nil {
 		r.t.Fatal(err)
