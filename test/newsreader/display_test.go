@@ -2,6 +2,7 @@ package newsreader
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -84,8 +85,11 @@ func (d *display) close() {
 	}
 }
 
+// do runs xdotool, which waits without an end for a window that goes away meanwhile.
 func (d *display) do(args ...string) (string, error) {
-	c := exec.Command(d.xdotool, args...)
+	ctx, cancel := context.WithTimeout(context.Background(), patience/4)
+	defer cancel()
+	c := exec.CommandContext(ctx, d.xdotool, args...)
 	c.Env = []string{"DISPLAY=" + d.name}
 	out, err := c.Output()
 	return string(out), err

@@ -126,7 +126,19 @@ func (r *pan) posts(subject, words string) {
 // quotes what it shows.
 func (r *pan) follows(words string) {
 	r.t.Helper()
-	r.press("f")
+	r.until("Pan does not let her answer", func() bool {
+		r.press("f") // does nothing while Pan has yet to show the article
+		for late := time.After(patience / 6); ; {
+			if r.windows(panWrites) != "" {
+				return true
+			}
+			select {
+			case <-late:
+				return false
+			case <-time.After(4 * look):
+			}
+		}
+	})
 	r.shows(panWrites)
 	r.sends(words)
 }
