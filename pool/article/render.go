@@ -55,6 +55,9 @@ func Render(a *pool.Article, server string, at []pool.Location) *pool.Stored {
 // would pass the longest header line. A server's name that can't be folded
 // stays as it is.
 func xrefLine(xref string) string {
+	if len("Xref: ")+len(xref) <= maxHeaderLine {
+		return "Xref: " + xref + "\r\n"
+	}
 	raw, ok := fold("Xref", xref)
 	if !ok {
 		raw = " " + xref

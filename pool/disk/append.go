@@ -21,6 +21,7 @@ type filing struct {
 	hash    hash
 	at      []pool.Location // once it has numbers
 	form    article.Form    // the same
+	stored  pool.Stored     // as it is kept, without its octets; the same
 	place   place
 	twin    *filing // an article of the same message-id, filed before it
 	err     error   // errUnfinished until it is published, or refused
@@ -134,6 +135,7 @@ func (b *batch) add(f *filing) error {
 	}
 	p.filed = append(p.filed, f)
 	s.underWay.add(f)
+	s.seen.add(f.hash) // now that its place there is at hand; what fails may be looked for in vain
 	for _, l := range at {
 		s.given[l.Group] = l.Number
 	}
@@ -184,20 +186,15 @@ func (b *batch) part(epoch uint64) (*part, error) {
 func (s *Store) write(f *filing, seg *segment, at []pool.Location) error {
 	a := f.article
 	f.at, f.form = at, article.Complete(a, s.options.ServerName, at)
-	s.meta = appendMeta(s.meta[:0], f.stored())
+	f.stored = pool.Stored{
+		ID: a.ID, Arrived: a.Arrived, Epoch: a.Epoch,
+		Locations: at, Overview: f.form.Overview, HeadSize: f.form.HeadSize,
+	}
+	s.meta = appendMeta(s.meta[:0], &f.stored)
 	meta := s.meta
 	offset, err := seg.log.Add(meta, a.Head, []byte(f.form.Xref), []byte("\r\n"), a.Body, []byte(".\r\n"))
 	f.place = place{segment: seg.number, offset: offset, size: len(meta) + f.form.WireSize(a)}
 	return err
-}
-
-// stored is the article as it is kept, without its octets.
-func (f *filing) stored() *pool.Stored {
-	a := f.article
-	return &pool.Stored{
-		ID: a.ID, Arrived: a.Arrived, Epoch: a.Epoch,
-		Locations: f.at, Overview: f.form.Overview, HeadSize: f.form.HeadSize,
-	}
 }
 
 // Close takes the records out of the logs, which the next batch adds to.
@@ -265,7 +262,7 @@ func (s *Store) publish(parts []*part) error {
 			continue
 		}
 		for _, f := range p.filed {
-			s.enterIndex(&s.rows, p.segment, f.hash, f.stored(), f.place, changed)
+			s.enterIndex(&s.rows, p.segment, f.hash, &f.stored, f.place, changed)
 		}
 		p.segment.checkpoint(&s.rows, p.records.End())
 	}
@@ -284,7 +281,9 @@ func (s *Store) publish(parts []*part) error {
 	}
 	for _, p := range parts {
 		if p.err == nil {
-			s.remember(p.filed)
+			for _, f := range p.filed {
+				s.recent.add(f.hash)
+			}
 			s.noteGrowth(p)
 		}
 	}
@@ -296,22 +295,14 @@ func (s *Store) publish(parts []*part) error {
 	return nil
 }
 
-// remember notes in memory that message-ids are known.
-func (s *Store) remember(filed []*filing) {
-	for _, f := range filed {
-		s.seen.add(f.hash)
-		s.recent.add(f.hash)
-	}
-}
-
 // enterIndex puts one article of a segment into a batch for the index. changed gathers
 // copies of its groups with the new water marks, which putMarks puts there.
 func (s *Store) enterIndex(batch *leveldb.Batch, in *segment, h hash, a *pool.Stored, p place, changed map[*group]*group) {
-	row := make([]byte, 0, placeRoom+len(a.Overview))
-	row = appendPlace(row, p)
+	row := appendPlace(s.row[:0], p)
 	batch.Put(idKey(h), row)
 	row = append(row, a.Overview...)
-	arrival := appendString(make([]byte, 0, 2*len(a.ID)+16), string(a.ID))
+	arrival := appendString(s.arrival[:0], string(a.ID))
+	s.row, s.arrival = row, arrival
 	octets := octetsOf(a.Overview)
 	in.tally.enter(a)
 	for _, l := range a.Locations {

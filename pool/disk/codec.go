@@ -208,9 +208,6 @@ type place struct {
 	size    int // of the payload
 }
 
-// placeRoom is room for what appendPlace appends.
-const placeRoom = 2*binary.MaxVarintLen32 + binary.MaxVarintLen64
-
 // end returns where the record ends.
 func (p place) end() int64 { return p.offset + record.Overhead + int64(p.size) }
 

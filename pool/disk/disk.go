@@ -99,7 +99,9 @@ type Store struct {
 	meta        []byte                     // to put a record's beginning together in
 
 	underWay underWay
-	rows     leveldb.Batch         // for the index; used by whoever publishes
+	rows     leveldb.Batch // for the index; used by whoever publishes
+	row      []byte        // to put rows and arrivals together in; used by whoever enters them
+	arrival  []byte
 	rowsLost atomic.Pointer[error] // why the index lacks a batch, or will
 
 	// Changed with mu held, by batches that are published and by what runs while

@@ -32,7 +32,8 @@ const (
 type hash [16]byte
 
 func hashOf(id pool.MessageID) hash {
-	sum := sha256.Sum256([]byte(id))
+	var room [128]byte // most fit: nothing is allocated
+	sum := sha256.Sum256(append(room[:0], id...))
 	return hash(sum[:])
 }
 

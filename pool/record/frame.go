@@ -68,7 +68,12 @@ func (s salt) headSum(offset int64, size int) uint32 {
 	binary.BigEndian.PutUint32(b[:], uint32(s))
 	binary.BigEndian.PutUint64(b[4:], uint64(offset))
 	binary.BigEndian.PutUint32(b[12:], uint32(size))
-	return crc32.Checksum(b[:], castagnoli())
+	// What hash/crc32 does, which would have b be allocated.
+	table, sum := castagnoli(), ^uint32(0)
+	for _, v := range b {
+		sum = table[byte(sum)^v] ^ sum>>8
+	}
+	return ^sum
 }
 
 // appendRecord frames one record, its payload given in parts, to stand at
