@@ -58,6 +58,10 @@ type mirroring struct {
 	filed  pool.Number // the last entry that was here at the start
 	log    zerolog.Logger
 
+	// manifest is octets of one of our manifests, whatever servers have added to its
+	// header. Hundreds are asked for at a time: larger ones would take memory for nothing.
+	manifest int
+
 	witness *mirror.Witness
 	search  *mirror.Search
 
@@ -76,7 +80,8 @@ func newMirroring(policy *mirror.Policy, store pool.Store, desk *peer.Desk, sign
 		witness: &mirror.Witness{Book: policy.Book, Domain: s.Domain, Signer: signer, Group: keysGroup, Store: store, Keeps: policy.Keeps},
 		search:  mirror.NewSearch(store),
 		policy:  policy, store: store, desk: desk, data: s.Data, most: s.MaxArticle, log: s.Logger,
-		changed: make(chan struct{}, 1), running: make(map[string]*reader),
+		manifest: 16<<10 + 128*s.Batches.Size,
+		changed:  make(chan struct{}, 1), running: make(map[string]*reader),
 		readings: s.Readings, repair: s.Repair,
 	}
 }

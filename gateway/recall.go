@@ -151,7 +151,7 @@ func (g *Gateway) heads(ctx context.Context, readings []Reading, now time.Time) 
 			if _, err := r.directories(ctx, ""); err != nil {
 				return
 			}
-			head, err := g.last(ctx, &pull.Puller{Server: from.Server, Most: g.mirror.most}, now)
+			head, err := g.last(ctx, &pull.Puller{Server: from.Server, Most: g.mirror.manifest}, now)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {

@@ -34,6 +34,9 @@ const (
 	// maxDirectory bounds a signed directory in octets: one with 127 epochs of
 	// either kind of key, and a hundred witnesses, has half of it.
 	maxDirectory = 64 << 10
+	// maxKeys bounds the signing keys that are remembered of one gateway, the first
+	// included. Each is tried on what comes: an honest one replaces its key hardly ever.
+	maxKeys = 32
 )
 
 // Known says what the operator has decided about a gateway.
@@ -148,6 +151,9 @@ func (g *gateway) believe() {
 	key := []byte(g.chain.Gateway().Public())
 	if !slices.ContainsFunc(g.keys, func(k []byte) bool { return bytes.Equal(k, key) }) {
 		g.keys = append(g.keys, key)
+	}
+	if more := len(g.keys) - maxKeys; more > 0 {
+		g.keys = slices.Delete(g.keys, 1, 1+more)
 	}
 }
 

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -145,5 +146,26 @@ func TestOwn_comesBackUnderAReplacedKey(t *testing.T) {
 		if err := comesBack(t, p, store, c.a); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
 			t.Errorf("%s: %v", c.what, err)
 		}
+	}
+}
+
+// A gateway that replaces its key again and again has no more and more of them tried
+// on whatever comes.
+func TestBook_remembersOnlySoManyKeys(t *testing.T) {
+	p, gw := newPolicy(t, nil, true), newPublisher(t)
+	first := gw.signer.Verifier()
+	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
+		t.Fatal(err)
+	}
+	for range maxKeys + 5 {
+		gw.last.Replaced = nil // or it would name more than it may
+		_, d := gw.replace(current())
+		if _, err := check(t, p, text(d)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys := p.Book.gateways[far].keys
+	if len(keys) != maxKeys || !bytes.Equal(keys[0], first.Public()) || !bytes.Equal(keys[maxKeys-1], gw.signer.Verifier().Public()) {
+		t.Errorf("%d keys are remembered, or not the first and the last ones", len(keys))
 	}
 }
