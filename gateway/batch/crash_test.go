@@ -22,6 +22,9 @@ func TestQueue_aPlannedBatchTakesNoMore(t *testing.T) {
 		if err := b.rel.Release(t.Context(), slots[0].Batch); !errors.Is(err, errCrash) {
 			t.Fatal(err)
 		}
+		if begun, err := Begun(b.dir); err != nil || begun != slots[0].Batch {
+			t.Errorf("batch %d was begun, not %d: %v", slots[0].Batch, begun, err)
+		}
 		b.reopen()
 		b.queue.mu.Lock()
 		open := b.queue.open

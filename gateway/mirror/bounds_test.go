@@ -269,7 +269,7 @@ func TestBounds_whatIsPostedAmongTheKeysInADay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := entry.Note(far, groups().Keys, witnessID("w", far, []byte(content)), witnessSubject, now(), cosigned)
+		a, err := entry.Note(far, groups().Keys, testimonyID(far, content, gw.signer.Verifier()), witnessSubject, now(), cosigned)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -169,3 +169,41 @@ func TestBook_remembersOnlySoManyKeys(t *testing.T) {
 		t.Errorf("%d keys are remembered, or not the first and the last ones", len(keys))
 	}
 }
+
+// A witness that replaces its key signs what it had signed once more.
+func TestWitness_signsAnewWithAnotherKey(t *testing.T) {
+	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
+	w, self := witness(t, p, store)
+	d := text(gw.directoryArticle(nil))
+	if _, err := check(t, p, d); err != nil {
+		t.Fatal(err)
+	}
+	round(t, w)
+	signer, err := note.NewSigner(ours, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Signer, self.signer = signer, signer
+	round(t, w)
+	round(t, w)
+	all := posted(t, store)
+	if len(all) != 2 {
+		t.Fatalf("%d articles are posted", len(all))
+	}
+	third := other(t, "third.example")
+	for _, a := range []string{ownDirectory(self), d, all[1]} {
+		if _, err := check(t, third, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := check(t, third, all[0]); !errors.Is(err, ErrSignature) {
+		t.Errorf("a testimony under the old key: %v", err)
+	}
+	signed, key, err := third.Book.seen(far)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, by, err := note.OpenDirectory(signed, key, signer.Verifier()); err != nil || len(by) != 1 {
+		t.Errorf("a third gateway holds the signatures of %v, %v", by, err)
+	}
+}

@@ -43,7 +43,7 @@ func (w *Witness) Round(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		id := witnessID("w", w.Domain, []byte(text))
+		id := testimonyID(w.Domain, text, w.Signer.Verifier())
 		if seen, err := w.Store.Seen(ctx, id); err != nil || seen {
 			if err != nil {
 				return err
@@ -72,6 +72,12 @@ func (w *Witness) Round(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// testimonyID is the Message-ID of a witness's signature of a directory's text. The key
+// goes into it: once the witness has replaced that it signs anew.
+func testimonyID(domain, text string, key *note.Verifier) pool.MessageID {
+	return witnessID("w", domain, append([]byte(text), key.Public()...))
 }
 
 // witnessID names what a witness posts by its content: it posts nothing twice.
@@ -129,7 +135,7 @@ func (p *Policy) testimony(a *article.Article, witness string, signed []byte, _ 
 	if err != nil {
 		return ErrSignature
 	}
-	if a.Get("Subject") != witnessSubject || id != string(witnessID("w", witness, []byte(text))) {
+	if a.Get("Subject") != witnessSubject || id != string(testimonyID(witness, text, key)) {
 		return ErrForm
 	}
 	d, err := note.PeekDirectory(signed)
