@@ -12,6 +12,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
+	"net/http"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -112,7 +113,7 @@ func (l *Letter) body() (kind, encoding string, body []byte, err error) {
 	err = part(w, textproto.MIMEHeader{"Content-Type": {plain}, "Content-Transfer-Encoding": {textEncoding}}, text)
 	for _, a := range l.Attachments {
 		err = errors.Join(err, part(w, textproto.MIMEHeader{
-			"Content-Type":              {"application/octet-stream"},
+			"Content-Type":              {kindOf(a.Octets)},
 			"Content-Transfer-Encoding": {"base64"},
 			"Content-Disposition":       {mime.FormatMediaType("attachment", map[string]string{"filename": BaseName(a.Name)})},
 		}, encode(a.Octets)))
@@ -121,6 +122,18 @@ func (l *Letter) body() (kind, encoding string, body []byte, err error) {
 		return "", "", nil, fmt.Errorf("write the message: %w", err)
 	}
 	return mime.FormatMediaType("multipart/mixed", map[string]string{"boundary": w.Boundary()}), "8bit", out.Bytes(), nil
+}
+
+// kindOf says what a file is, where newsreaders can show it: by its octets, and never
+// by what the sender's machine or newsreader calls it, which would tell of them.
+func kindOf(octets []byte) string {
+	kind := http.DetectContentType(octets)
+	for _, shown := range [...]string{"image/", "audio/", "video/", "application/pdf"} {
+		if strings.HasPrefix(kind, shown) {
+			return kind
+		}
+	}
+	return "application/octet-stream"
 }
 
 func part(w *multipart.Writer, header textproto.MIMEHeader, body []byte) error {

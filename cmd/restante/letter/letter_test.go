@@ -71,6 +71,24 @@ func TestArticle_longLinesStayReadable(t *testing.T) {
 	}
 }
 
+func TestArticle_saysWhatAFileIsByItsOctets(t *testing.T) {
+	for _, c := range []struct{ why, octets, kind string }{
+		{"a picture", "\xff\xd8\xff\xe0", "image/jpeg"},
+		{"a paper", "%PDF-1.7", "application/pdf"},
+		{"a page, which would be shown with what it loads", "<!DOCTYPE html>", "application/octet-stream"},
+		{"a text in who knows what charset", "hello", "application/octet-stream"},
+		{"nothing", "", "application/octet-stream"},
+	} {
+		a, err := (&Letter{Text: "x", Attachments: []Attachment{{"x.jpg", []byte(c.octets)}}}).Article()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body := string(a.Body()); !strings.Contains(body, "Content-Type: "+c.kind+"\r\n") {
+			t.Errorf("%s is no %s: %s", c.why, c.kind, body)
+		}
+	}
+}
+
 func TestArticle_refuses(t *testing.T) {
 	if _, err := (&Letter{Text: " \n"}).Article(); !errors.Is(err, ErrEmpty) {
 		t.Errorf("nothing: %v", err)
