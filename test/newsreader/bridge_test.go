@@ -26,7 +26,7 @@ func TestGnusSlrnAndTin_writeThroughTheirBridges(t *testing.T) {
 	postsWithGnus(t, a.Gateway, alice, "restante.cards", cardSubject, cardWords+"\n\n"+card)
 	asked, _ := b.Dial().Await("restante.cards", cardWords)
 	c := conversation{t: t, last: cardWords, ids: []string{asked.Get("Message-ID")}}
-	small, large := bridge.Octets(1<<15), bridge.Octets(1<<20)
+	small, large := picture(1<<15), picture(1<<20)
 	toAlice, toBob := side{b, bob, a, alice}, side{a, alice, b, bob}
 	c.turn(toAlice, withSlrn, nil)
 	c.turn(toBob, withGnus, nil)
@@ -51,6 +51,13 @@ func TestGnusSlrnAndTin_writeThroughTheirBridges(t *testing.T) {
 	w.PostApart(t, 10, hers, his)
 	w.TakeAllAlike(t, hers, his)
 	w.AskGatewaysForBlindingAlone(t, hers, his)
+}
+
+// picture is a JPEG file, as far as newsreaders look.
+func picture(n int) []byte {
+	file := bridge.Octets(n)
+	copy(file, "\xff\xd8\xff\xe0")
+	return file
 }
 
 // seesOneThread has somebody who has read nothing yet look for the five messages of

@@ -96,6 +96,7 @@ func withTin(t *testing.T, g *harness.Gateway, p *person, l letter) string {
 	r.press("Tab") // the next one that she has not read
 	shown := r.sees("Re: "+cardSubject, l.words, articleHelp)
 	if l.picture != nil {
+		r.sees("[-- image/jpeg, encoding base64,", "name: "+pictureName)
 		r.saves(3, pictureName)
 		p.saved(t, filepath.Join(savedFiles, pictureName), l.picture)
 	}

@@ -18,11 +18,6 @@
   "The next of what this was called with."
   (decode-coding-string (pop command-line-args-left) 'utf-8))
 
-(defun bridge-file (name)
-  "What the environment has under NAME, or nil."
-  (let ((value (getenv name)))
-    (and value (not (string-empty-p value)) value)))
-
 (defun bridge-start (group)
   "Start Gnus itself, subscribed to GROUP."
   (let ((home (getenv "ALICE_HOME")))
@@ -61,8 +56,8 @@
     (story-must (equal (message-fetch-field "Newsgroups") group) "another group"))
   (message-goto-body)
   (insert words "\n")
-  (when (bridge-file "ATTACH")
-    (mml-attach-file (bridge-file "ATTACH") "image/jpeg" "a picture" "attachment"))
+  (when (getenv "ATTACH")
+    (mml-attach-file (getenv "ATTACH") "image/jpeg" "a picture" "attachment"))
   (bridge-press "C-c C-c"))
 
 (defun bridge-posts (group subject words)
@@ -98,8 +93,8 @@
     (bridge-start group)
     (bridge-open number words))
   (set-buffer gnus-summary-buffer)
-  (when (bridge-file "SAVE")
-    (gnus-summary-save-parts "image/.*" (bridge-file "SAVE") nil))
+  (when (getenv "SAVE")
+    (gnus-summary-save-parts "image/.*" (getenv "SAVE") nil))
   (bridge-press "f")
   (bridge-send "restante.reply" answer))
 
