@@ -66,6 +66,12 @@ func (s *terminal) close() {
 		screen, err := s.tell("capture-pane", "-p")
 		s.t.Logf("the last screen (%v):\n%s", err, boxed(screen))
 	}
+	// The program and what it runs first: tin, for one, would go on for ever without
+	// its terminal.
+	alive, err := s.tell("display-message", "-p", "#{?pane_dead,,#{pane_pid}}")
+	if leader := strings.TrimSpace(alive); err == nil && leader != "" {
+		_ = exec.Command("kill", "-KILL", "--", "-"+leader).Run() // it may have ended by now
+	}
 	if _, err := s.tell("kill-server"); err != nil {
 		s.t.Error(err)
 	}
