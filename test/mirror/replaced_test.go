@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,9 @@ func TestReplaced_whatTheOldKeySignedStaysGood(t *testing.T) {
 
 	connect(t, b, link{domain: "a.example", to: a, reads: true})
 	follows(t, b, a, "a.example", 20)
+	if told, _ := b.TryRun("verify", "--batches", "100", "--json"); !regexp.MustCompile(`"held": ?[1-9]`).MatchString(told) || regexp.MustCompile(`"bad": ?[1-9]`).MatchString(told) { // batches before it began are missing
+		t.Errorf("verify says %s", told)
+	}
 	if said, problems, code := carol.Try("sync", "--json"); code != 0 || !strings.Contains(carol.Run("inbox"), "hello") {
 		t.Errorf("sync ends with %d: %s%s", code, said, problems)
 	}
