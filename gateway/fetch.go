@@ -18,8 +18,12 @@ func (s *Stopped) Pull(ctx context.Context, settings Settings, r Reading, progre
 	if err != nil {
 		return pull.Counts{}, err
 	}
+	cutoff := time.Duration(0) // everything is wanted
+	if r.Since > 0 {
+		cutoff = max(settings.Cutoff, r.Since)
+	}
 	desk := peer.New(peer.Options{
-		Domain: settings.Domain, Store: s.store, Cutoff: max(settings.Cutoff, r.Since), Gateways: policy,
+		Domain: settings.Domain, Store: s.store, Cutoff: cutoff, Gateways: policy,
 		Own: []pool.Group{office.Reply, office.Inbox, office.Sent},
 	})
 	feed := desk.Of(r.Peer)

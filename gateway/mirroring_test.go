@@ -28,6 +28,7 @@ type shelf struct {
 	address string
 	ids     []string
 	stalls  string
+	age     time.Duration // of the articles
 
 	mu     sync.Mutex
 	asked  map[string]int // how often each article was asked for
@@ -93,14 +94,14 @@ func (s *shelf) serve(conn net.Conn) {
 		case "XOVER":
 			say("224 here they are\r\n")
 			for i, id := range s.ids {
-				say(fmt.Sprintf("%d\tx\ta@x\t%s\t%s\t\t100\t1\r\n", i+1, article.Date(time.Now()), id))
+				say(fmt.Sprintf("%d\tx\ta@x\t%s\t%s\t\t100\t1\r\n", i+1, article.Date(time.Now().Add(-s.age)), id))
 			}
 			say(".\r\n")
 		case "ARTICLE":
 			s.mu.Lock()
 			s.asked[arg]++
 			s.mu.Unlock()
-			say("220 0 " + arg + "\r\nPath: x\r\nFrom: a@x\r\nNewsgroups: misc.test\r\nSubject: x\r\nDate: " + article.Date(time.Now()) + "\r\nMessage-ID: " + arg + "\r\n\r\nx\r\n.\r\n")
+			say("220 0 " + arg + "\r\nPath: x\r\nFrom: a@x\r\nNewsgroups: misc.test\r\nSubject: x\r\nDate: " + article.Date(time.Now().Add(-s.age)) + "\r\nMessage-ID: " + arg + "\r\n\r\nx\r\n.\r\n")
 		default:
 			say("205 bye\r\n")
 			return
@@ -238,5 +239,33 @@ func TestMirroring_reloadChangesWhoIsReadFrom(t *testing.T) {
 	defer kept.mu.Unlock()
 	if kept.asked["<3@x>"] != 1 {
 		t.Errorf("fetched %d times", kept.asked["<3@x>"])
+	}
+}
+
+// Who pulls without saying how old articles may be gets all of them.
+func TestPull_takesWhatIsOldUnlessToldOtherwise(t *testing.T) {
+	old := newShelf(t, "", "<1@x>", "<2@x>")
+	old.age = 300 * 24 * time.Hour
+	for _, c := range []struct {
+		since time.Duration
+		taken int
+	}{{0, 2}, {30 * 24 * time.Hour, 0}, {400 * 24 * time.Hour, 2}} {
+		s := Settings{Domain: "here.example", Data: t.TempDir(), MaxArticle: 1 << 20, Cutoff: 240 * time.Hour, Logger: zerolog.Nop()}
+		stopped, err := openStopped(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stopped.store.SetGroup(t.Context(), pool.GroupInfo{Name: "misc.test", Created: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		from := reading(t, "old", old.address, true)
+		from.Since = c.since
+		counts, err := stopped.Pull(t.Context(), s, from, nil)
+		if err != nil || counts.Taken != c.taken || counts.Refused != 0 {
+			t.Errorf("since %v: %+v, %v", c.since, counts, err)
+		}
+		if err := stopped.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
