@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -323,4 +325,53 @@ func TestMemory_forgetsWithTheKeys(t *testing.T) {
 		t.Errorf("%d remembered after a restart, next is %d", n, b.desk.memory.next)
 	}
 	b.got("one", "two")
+}
+
+// What hinders forgetting, and passes, hinders nothing afterwards.
+func TestMemory_forgetsAfterAFailedTry(t *testing.T) {
+	dir := t.TempDir()
+	m, err := openRemembered(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range byte(3) {
+		if err := m.add(t.Context(), uint64(i), [32]byte{i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name, kept := filepath.Join(dir, openedFile), filepath.Join(dir, "kept")
+	if err := os.Rename(name, kept); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(name, 0o700); err != nil { // no file can take that name
+		t.Fatal(err)
+	}
+	if err := m.forget(1); err == nil {
+		t.Fatal("it is not hindered")
+	}
+	if err := errors.Join(os.Remove(name), os.Rename(kept, name)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.add(t.Context(), 3, [32]byte{3}); err != nil {
+		t.Errorf("meanwhile: %v", err)
+	}
+	if err := m.forget(1); err != nil {
+		t.Errorf("the next try: %v", err)
+	}
+	if err := m.add(t.Context(), 4, [32]byte{4}); err != nil {
+		t.Error(err)
+	}
+	if err := m.close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openRemembered(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(again.opened) != 4 || again.has([32]byte{0}) || !again.has([32]byte{3}) {
+		t.Errorf("%d are remembered", len(again.opened))
+	}
+	if err := again.close(); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -116,6 +116,9 @@ func (m *remembered) forget(oldest uint64) error {
 		}
 	}
 	path := filepath.Join(m.dir, newFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an earlier try
+		return err
+	}
 	log, _, err := record.Open(record.OS{}, path, 0, func(int64, []byte) error { return pool.ErrCorrupt })
 	if err != nil {
 		return err
@@ -136,21 +139,21 @@ func (m *remembered) forget(oldest uint64) error {
 	return m.swap(path, oldest)
 }
 
-// swap puts a new file in the place of the old one.
+// swap puts a new file in the place of the old one. Until it has the name the old one
+// goes on; afterwards what is added to that would be forgotten, so it is closed
+// whatever happens.
 func (m *remembered) swap(path string, oldest uint64) error {
-	if err := m.file.Close(); err != nil {
+	name := filepath.Join(m.dir, openedFile)
+	if err := os.Rename(path, name); err != nil {
 		return err
 	}
-	name := filepath.Join(m.dir, openedFile)
-	err := os.Rename(path, name)
+	file, _, err := record.OpenWriter(record.OS{}, name, func(int64, []byte) error { return nil })
+	_ = m.file.Close() // nothing of it counts any more
 	if err == nil {
+		m.file = file
 		err = record.OS{}.SyncDir(m.dir)
 	}
-	file, _, errOpen := record.OpenWriter(record.OS{}, name, func(int64, []byte) error { return nil })
-	if errOpen == nil {
-		m.file = file
-	}
-	if err = errors.Join(err, errOpen); err == nil {
+	if err == nil {
 		m.oldest = oldest
 	}
 	return err
