@@ -10,9 +10,10 @@ type Field struct {
 }
 
 // is says whether the field has that name, in any case. Names are US-ASCII, so
-// that those of another length can't be the same.
+// that those of another length can't be the same, nor those whose first letters differ
+// by more than the one bit that makes them small.
 func (f Field) is(name string) bool {
-	return len(f.name) == len(name) && (f.name == name || strings.EqualFold(f.name, name))
+	return len(f.name) == len(name) && (f.name[0]^name[0])&^0x20 == 0 && strings.EqualFold(f.name, name)
 }
 
 // Name returns the field's name as it was spelled.
