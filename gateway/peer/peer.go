@@ -15,6 +15,7 @@ import (
 	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/entry"
 )
 
@@ -54,6 +55,7 @@ type Options struct {
 // at the same time.
 type Desk struct {
 	opts   Options
+	names  *article.Names // that checkFields looks for
 	flight *flight
 	early  *early
 	peers  atomic.Pointer[[]Peer]
@@ -64,7 +66,8 @@ type Desk struct {
 
 // New returns a desk. It starts nothing.
 func New(o Options) *Desk {
-	d := &Desk{opts: o, flight: newFlight(), early: newEarly(o.Cutoff), ledgers: make(map[string]*ledger)}
+	names := fieldNames()
+	d := &Desk{opts: o, names: article.NewNames(names[:]...), flight: newFlight(), early: newEarly(o.Cutoff), ledgers: make(map[string]*ledger)}
 	d.SetPeers(o.Peers)
 	return d
 }

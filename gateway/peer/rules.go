@@ -16,6 +16,29 @@ import (
 // 3.7).
 const tolerance = 24 * time.Hour
 
+// The header fields that are looked for, each of which may be there once only. Those
+// in front of required must be.
+const (
+	fieldDate = iota
+	fieldFrom
+	fieldMessageID
+	fieldNewsgroups
+	fieldPath
+	fieldSubject
+	required
+	fieldInjectionDate = required
+	fields             = required + 15
+)
+
+func fieldNames() [fields]string {
+	return [fields]string{
+		fieldDate: "Date", fieldFrom: "From", fieldMessageID: "Message-ID", fieldNewsgroups: "Newsgroups", fieldPath: "Path", fieldSubject: "Subject",
+		fieldInjectionDate: "Injection-Date",
+		"Approved", "Archive", "Cancel-Key", "Cancel-Lock", "Control", "Distribution", "Expires", "Followup-To",
+		"Injection-Info", "Organization", "References", "Summary", "Supersedes", "User-Agent",
+	}
+}
+
 // checkHeader checks the header of an article that was announced as id. It returns
 // the article's Path.
 func (d *Desk) checkHeader(a *article.Article, id pool.MessageID, now time.Time) (article.Path, error) {
@@ -36,28 +59,23 @@ func (d *Desk) checkHeader(a *article.Article, id pool.MessageID, now time.Time)
 // checkFields checks what a serving agent must in the header alone (RFC 5537,
 // Section 3.7, and RFC 5536, Section 3). It returns the article's Path.
 func (d *Desk) checkFields(a *article.Article, now time.Time) (article.Path, error) {
-	for _, name := range [...]string{"Date", "From", "Message-ID", "Newsgroups", "Path", "Subject"} {
-		switch n := a.Count(name); {
-		case n == 0:
-			return article.Path{}, refuseField(name, "is missing")
-		case n > 1:
-			return article.Path{}, refuseField(name, "is there twice")
-		case a.Get(name) == "":
-			return article.Path{}, refuseField(name, "is empty")
+	var found [fields]article.Found
+	a.Find(d.names, found[:])
+	for i := range found {
+		switch f := &found[i]; {
+		case f.Count > 1:
+			return article.Path{}, refuseField(fieldNames()[i], "is there twice")
+		case i >= required:
+		case f.Count == 0:
+			return article.Path{}, refuseField(fieldNames()[i], "is missing")
+		case f.Value() == "":
+			return article.Path{}, refuseField(fieldNames()[i], "is empty")
 		}
 	}
-	for _, name := range [...]string{
-		"Approved", "Archive", "Cancel-Key", "Cancel-Lock", "Control", "Distribution", "Expires", "Followup-To",
-		"Injection-Date", "Injection-Info", "Organization", "References", "Summary", "Supersedes", "User-Agent",
-	} {
-		if a.Count(name) > 1 {
-			return article.Path{}, refuseField(name, "is there twice")
-		}
-	}
-	if err := d.checkDates(a, now); err != nil {
+	if err := d.checkDates(a, found[fieldDate], found[fieldInjectionDate], now); err != nil {
 		return article.Path{}, err
 	}
-	path, err := article.ParsePath(a.Get("Path"))
+	path, err := article.ParsePath(found[fieldPath].Value())
 	if err != nil {
 		return article.Path{}, refuseField("Path", "is invalid")
 	}
@@ -66,13 +84,13 @@ func (d *Desk) checkFields(a *article.Article, now time.Time) (article.Path, err
 
 // checkDates goes by Injection-Date where there is one, and else by Date (RFC
 // 5537, Section 3.3).
-func (d *Desk) checkDates(a *article.Article, now time.Time) error {
-	date, err := article.ParseDate(a.Get("Date"))
+func (d *Desk) checkDates(a *article.Article, written, injected article.Found, now time.Time) error {
+	date, err := article.ParseDate(written.Value())
 	if err != nil {
 		return refuseField("Date", "is invalid")
 	}
-	if a.Has("Injection-Date") {
-		if date, err = article.ParseDate(a.Get("Injection-Date")); err != nil {
+	if injected.Count > 0 {
+		if date, err = article.ParseDate(injected.Value()); err != nil {
 			return refuseField("Injection-Date", "is invalid")
 		}
 	}
