@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -190,7 +191,7 @@ func (b *Book) Learn(domain string, signed []byte, now time.Time) (news bool, er
 	if !b.taken(domain) {
 		return false, ErrUnknown
 	}
-	if len(signed) > maxDirectory {
+	if len(signed) > maxDirectory || !proper(domain) {
 		return false, note.ErrMalformed
 	}
 	d, err := note.PeekDirectory(signed)
@@ -225,6 +226,14 @@ func (b *Book) Learn(domain string, signed []byte, now time.Time) (news bool, er
 		err = b.save()
 	}
 	return news, err
+}
+
+// proper says whether a gateway can have that name (docs/protocol.md): a host name in
+// lower case, as tokens bear it. In other letters it would be another gateway, whose
+// names nobody reserves and whose users nobody can write to.
+func proper(domain string) bool {
+	return len(domain) <= token.MaxDomain && strings.Contains(domain, ".") &&
+		strings.Trim(domain, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
 }
 
 // signers is the keys of a gateway's by which a directory may be signed: the one that

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -163,6 +164,21 @@ func TestBook_followsTheChainInAnyOrderAndAcrossARestart(t *testing.T) {
 	epoch, key, err := again.Seal(far, now())
 	if err != nil || epoch != 2950 || !bytes.Equal(key.Bytes(), d.Seal[0].Key[:]) {
 		t.Errorf("seal key of epoch %d, %v", epoch, err)
+	}
+}
+
+func TestLearn_refusesNamesThatNoGatewayHas(t *testing.T) {
+	for _, domain := range []string{"Far.example", "far", "far.example/../x", "<far.example>", strings.Repeat("a", 80) + ".example"} {
+		p := newPolicy(t, nil, true)
+		signer, err := note.NewSigner(domain, note.GenerateSeed())
+		if err != nil {
+			t.Fatal(err)
+		}
+		gw := &publisher{t: t, signer: signer}
+		_, signed := gw.directory(func(d *note.Directory) { d.Domain = domain })
+		if _, err := p.Book.Learn(domain, signed, now()); !errors.Is(err, note.ErrMalformed) {
+			t.Errorf("%s: %v", domain, err)
+		}
 	}
 }
 
