@@ -72,9 +72,9 @@ func (v *Verifier) some(ctx context.Context, t *Tally, keys *note.Keys, first, l
 	var named []pool.MessageID
 	payloads := make(map[pool.MessageID][sha256.Size]byte)
 	signers := make(map[pool.MessageID][]*note.Verifier)
-	for _, text := range texts {
+	for i, text := range texts {
 		m, ok := v.manifest(text, keys)
-		if !ok {
+		if !ok || m.Batch != first+uint64(i) { // one good batch must not stand in for others
 			continue
 		}
 		t.Manifests++
