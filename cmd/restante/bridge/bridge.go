@@ -114,8 +114,15 @@ func (b *Bridge) accept(ctx context.Context, l net.Listener) error {
 		if ctx.Err() != nil {
 			return conns.Wait()
 		}
-		if err != nil {
-			return fmt.Errorf("accept a newsreader: %w", errors.Join(err, l.Close()))
+		if errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("accept a newsreader: %w", err)
+		}
+		if err != nil { // too many open files, say: it passes
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+			continue
 		}
 		conns.Go(func() error {
 			defer context.AfterFunc(ctx, func() {
