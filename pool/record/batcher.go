@@ -28,9 +28,10 @@ type Batcher[T any] struct {
 	last                *batch[T]   // the one that was opened last
 	syncing, publishing bool        // there is a goroutine for that
 
-	turn    bool       // somebody adds or closes
-	wanted  int        // how many wait for the turn
-	changed *sync.Cond // for them
+	turn     bool       // somebody adds or closes
+	addsRest bool       // there is a goroutine for that
+	wanted   int        // how many wait for the turn
+	changed  *sync.Cond // for them
 
 	adding []T // items on their way to the stages; used under the turn
 }
@@ -128,8 +129,27 @@ func (b *Batcher[T]) Put(item T, t *Ticket) {
 	}
 }
 
+// endTurn ends the turn, with mu held. What was not added yet must not wait until
+// somebody brings something again.
 func (b *Batcher[T]) endTurn() {
 	b.turn = false
+	b.changed.Broadcast()
+	if len(b.items) > 0 && b.wanted == 0 && !b.addsRest {
+		b.addsRest = true
+		go b.addRest()
+	}
+}
+
+// addRest adds what was brought, unless somebody else has the turn.
+func (b *Batcher[T]) addRest() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.items) > 0 && b.wanted == 0 && !b.turn {
+		b.turn = true
+		b.add()
+		b.turn = false
+	}
+	b.addsRest = false
 	b.changed.Broadcast()
 }
 
