@@ -46,7 +46,7 @@ func (f hookedFile) Sync() error {
 // says nothing: they count once they are synced, and not if what is before them
 // does not.
 func TestLog_writesWhileSyncing(t *testing.T) {
-	large := strings.Repeat("large", 40_000)
+	large := strings.Repeat("large", 80_000)
 	for why, c := range map[string]struct {
 		sync         error            // of the first record
 		write        recordtest.Fault // of the second
@@ -61,6 +61,10 @@ func TestLog_writesWhileSyncing(t *testing.T) {
 		"the write fails": {
 			write: recordtest.Fault{Op: recordtest.WriteAt, Err: syscall.EIO, Keep: 1000, Once: true},
 			other: pool.ErrReadOnly, after: []string{"first"},
+		},
+		"it can't set out": {
+			write: recordtest.Fault{Op: recordtest.Start, Err: syscall.EIO, Once: true},
+			other: pool.ErrReadOnly, after: []string{"first", large}, // likewise
 		},
 		"no space": {
 			write: recordtest.Fault{Op: recordtest.WriteAt, Err: syscall.ENOSPC, Keep: 1000, Once: true},
@@ -149,7 +153,7 @@ func TestLog_writesWhileSyncingWithoutSpace(t *testing.T) {
 		faults := new(recordtest.Faults)
 		log, _ := open(t, faults, path)
 		r := rand.New(rand.NewPCG(uint64(skip), 5))
-		faults.Set(recordtest.Fault{Op: recordtest.WriteAt, Err: syscall.ENOSPC, Keep: r.IntN(90_000), Skip: skip, Once: true})
+		faults.Set(recordtest.Fault{Op: recordtest.WriteAt, Err: syscall.ENOSPC, Keep: r.IntN(360_000), Skip: skip, Once: true})
 		g := &grower{log: log}
 		g.growAhead(r, 20)
 		faults.Set()
@@ -179,7 +183,7 @@ func (g *grower) growAhead(r *rand.Rand, batches int) {
 		for n := range batches {
 			var b batch
 			for i := range 1 + r.IntN(15) {
-				one := fmt.Sprintf("%d.%d %0*d", n, i, 1+r.IntN(20_000), 0)
+				one := fmt.Sprintf("%d.%d %0*d", n, i, 1+r.IntN(80_000), 0)
 				if _, err := g.log.Add([]byte(one)); err != nil {
 					return
 				}

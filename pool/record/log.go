@@ -161,7 +161,7 @@ const flushSize = 8 << 20
 // Once earlyLeast octets are gathered they are written while the records before
 // them are synced, up to earlyMost that are not synced themselves.
 const (
-	earlyLeast = 64 << 10
+	earlyLeast = 256 << 10
 	earlyMost  = flushSize / 2
 )
 

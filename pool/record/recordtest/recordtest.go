@@ -18,6 +18,7 @@ const (
 	ReadAt   Op = "read"
 	WriteAt  Op = "write"
 	Truncate Op = "truncate"
+	Start    Op = "start"
 	Sync     Op = "sync"
 	SyncDir  Op = "syncdir"
 	Rename   Op = "rename"
@@ -162,6 +163,14 @@ func (f *file) Truncate(size int64) error {
 		return fault.Err
 	}
 	return f.File.Truncate(size)
+}
+
+func (f *file) Start(offset, size int64) error {
+	if fault := f.faults.step(Start, f.path); fault != nil {
+		fault.strike()
+		return fault.Err
+	}
+	return f.File.Start(offset, size)
 }
 
 func (f *file) Sync() error {
