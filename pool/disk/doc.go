@@ -127,11 +127,11 @@
 //
 // A place is uvarints: segment, offset, payload size.
 //
-// In the database neighbouring keys of one group with n, and of those with t, share a
-// key: that of the last of them. Its value is for each of them in turn how many of the
-// key's octets are those of the one before (1 octet; the first follows the shared key),
-// the others, and the value behind its size, a uvarint. Such packs never overlap, so
-// that one search finds any key. What comes late, goes, or is replaced has its pack
-// written anew. An index in which all keys stand by themselves is of the version
-// before, and built anew.
+// In the database neighbouring keys of a window share one, that of the last of them: keys
+// with n that differ in the last octet alone, or with t from the last three octets of the
+// nanoseconds on. Its value is for each of them in turn how many of the key's octets are
+// those of the one before (1 octet; the first follows the shared key), the others, and the
+// value behind its size, a uvarint. Such packs never overlap, so that one short search
+// finds any key. What comes late, goes, or is replaced has its pack written anew. An index
+// in which all keys stand by themselves is of the version before, and built anew.
 package disk

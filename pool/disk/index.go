@@ -47,7 +47,8 @@ type index struct {
 
 	removals atomic.Uint64 // batches that took rows of numbers out
 
-	tops map[string][]byte // used by whoever has the turn; see top
+	tops     map[string][]byte // used by whoever has the turn; see top
+	glimpses *glimpses
 }
 
 func (x *index) note(keys int) {
@@ -134,7 +135,7 @@ func openAnyIndex(files record.FS, dir string, memory int) (x *index, version st
 	if err != nil {
 		return nil, "", errors.Join(doubted(err), at.Close())
 	}
-	x = &index{db: db, files: at, staging: newStaging(), tops: make(map[string][]byte)}
+	x = &index{db: db, files: at, staging: newStaging(), tops: make(map[string][]byte), glimpses: newGlimpses()}
 	found, err := db.Get([]byte("f"), nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
 		found = []byte(indexVersion)
@@ -162,7 +163,7 @@ func (x *index) get(key []byte) ([]byte, bool, error) {
 	if value, ok := x.staging.get(key); ok {
 		return value, true, nil
 	}
-	if packedBy(key) > 0 {
+	if packed(key) {
 		return x.getPacked(key)
 	}
 	value, err := x.db.Get(key, nil)

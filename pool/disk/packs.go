@@ -18,6 +18,10 @@ import (
 // them. No other key of the index lies between those of one pack. So the pack that a
 // key is in, or would be, is the first one whose own key is not before it.
 //
+// Such a search must not go on and on where packs were deleted, which the database
+// passes one by one. So a pack is of one window: 256 numbers of a group, or 2^24 ns of
+// arrivals, of which some hundreds come in that time at most.
+//
 // Nothing of this shows outside the file: the index is asked for keys one by one.
 
 // How much is in a pack: so many keys at most, and not more than some block of the
@@ -27,16 +31,28 @@ const (
 	packOctets = 4 << 10
 )
 
-// packedBy returns how many octets of a key all those of its pack have in common; 0
-// for one that is by itself in the database.
-func packedBy(key []byte) int {
+// window returns what of a key all those in its window have in common, and nothing of
+// one that is by itself in the database.
+func window(key []byte) []byte {
 	switch {
 	case key[0] == 'n' && len(key) == 1+4+4:
-		return 1 + 4
+		return key[:1+4+3]
 	case key[0] == 't' && len(key) == arrivalKeySize:
-		return 1
+		return key[:1+8+1]
 	}
-	return 0
+	return nil
+}
+
+// packed says whether a key is in a pack.
+func packed(key []byte) bool { return window(key) != nil }
+
+// line returns what of a key in a pack all those have in common that are mostly put in
+// order.
+func line(key []byte) []byte {
+	if key[0] == 'n' {
+		return key[:1+4]
+	}
+	return key[:1]
 }
 
 // A change is a key that gets a value, or that goes.
@@ -106,26 +122,6 @@ func (p *pack) end() error {
 	return nil
 }
 
-// getPacked returns a copy of the value of a key that is in a pack.
-func (x *index) getPacked(key []byte) ([]byte, bool, error) {
-	it := x.db.NewIterator(nil, nil) // to bound it would cost more than it saves
-	defer it.Release()
-	if !it.Seek(key) || !bytes.HasPrefix(it.Key(), key[:packedBy(key)]) {
-		return nil, false, doubted(it.Error())
-	}
-	var p pack
-	p.open(it.Key(), it.Value())
-	for p.next() {
-		switch bytes.Compare(p.key, key) {
-		case 0:
-			return bytes.Clone(p.value), true, nil
-		case 1:
-			return nil, false, nil
-		}
-	}
-	return nil, false, p.end()
-}
-
 // eachInDatabase is each for what the database has.
 func (x *index) eachInDatabase(from, to []byte, visit func(key, value []byte) (bool, error)) error {
 	limit := to
@@ -136,7 +132,7 @@ func (x *index) eachInDatabase(from, to []byte, visit func(key, value []byte) (b
 	defer it.Release()
 	var p pack
 	for it.Next() {
-		if packedBy(it.Key()) == 0 {
+		if !packed(it.Key()) {
 			x.note(1)
 			if bytes.Compare(it.Key(), to) >= 0 {
 				return nil
@@ -173,6 +169,8 @@ type packing struct {
 	arrivals []change
 	removes  bool // some rows go
 
+	amends, extends [2]bool // what it does to rows, and to arrivals; see ages
+
 	own   []byte   // memory for a pack
 	found []change // the same, for what is in one
 	keys  []byte   // the same, for the keys of these
@@ -180,7 +178,7 @@ type packing struct {
 
 // Put implements [leveldb.BatchReplay].
 func (p *packing) Put(key, value []byte) {
-	if packedBy(key) == 0 {
+	if !packed(key) {
 		p.alone.Put(key, value)
 		return
 	}
@@ -189,7 +187,7 @@ func (p *packing) Put(key, value []byte) {
 
 // Delete implements [leveldb.BatchReplay].
 func (p *packing) Delete(key []byte) {
-	if packedBy(key) == 0 {
+	if !packed(key) {
 		p.alone.Delete(key)
 		return
 	}
@@ -211,6 +209,7 @@ func (p *packing) len() int { return p.alone.Len() + len(p.rows) + len(p.arrival
 func (p *packing) clear() {
 	p.alone.Reset()
 	p.rows, p.arrivals, p.removes = p.rows[:0], p.arrivals[:0], false
+	p.amends, p.extends = [2]bool{}, [2]bool{}
 }
 
 // put writes a packing to the database, all or nothing, and empties it. It is for
@@ -225,6 +224,7 @@ func (x *index) put(p *packing, sync bool) error {
 			return err
 		}
 	}
+	defer x.glimpses.age(p) // whatever of it was written
 	return doubted(x.db.Write(&p.alone, &opt.WriteOptions{Sync: sync}))
 }
 
@@ -232,19 +232,19 @@ func (x *index) put(p *packing, sync bool) error {
 func (x *index) pack(p *packing, changes []change, there *packs) error {
 	for len(changes) > 0 {
 		key := changes[0].key
-		prefix := key[:packedBy(key)]
-		found, err := x.seek(there, key, prefix)
+		top, err := x.top(line(key))
 		if err != nil {
 			return err
 		}
-		var n int
-		if found {
-			n, err = p.change(there.it.Key(), there.it.Value(), changes)
-		} else {
-			n = leading(changes, func(c change) bool { return bytes.HasPrefix(c.key, prefix) })
-			x.tops[string(prefix)] = append(x.tops[string(prefix)][:0], changes[n-1].key...)
+		if bytes.Compare(key, top) > 0 { // no need to look
+			n := leading(changes, func(c change) bool { return bytes.Equal(line(c.key), line(key)) })
+			x.raise(changes[n-1].key)
 			p.putAll(changes[:n])
+			p.extends[kindOf(key)] = true
+			changes = changes[n:]
+			continue
 		}
+		n, err := x.amend(p, changes, there.of(key))
 		if err != nil {
 			return err
 		}
@@ -253,10 +253,28 @@ func (x *index) pack(p *packing, changes []change, there *packs) error {
 	return nil
 }
 
-// packs are those in the database. Only what is not put in order asks for them.
+// amend makes the first of some changes, those that belong into one pack or behind the
+// last one of a window, and returns how many these are. it is over the window.
+func (x *index) amend(p *packing, changes []change, it iterator.Iterator) (n int, err error) {
+	key := changes[0].key
+	p.amends[kindOf(key)] = true
+	if it.Seek(key) {
+		return p.change(it.Key(), it.Value(), changes)
+	}
+	if err := it.Error(); err != nil {
+		return 0, doubted(err)
+	}
+	n = leading(changes, func(c change) bool { return bytes.Equal(window(c.key), window(key)) })
+	x.raise(changes[n-1].key)
+	p.putAll(changes[:n])
+	return n, nil
+}
+
+// packs looks for packs in the database, window by window.
 type packs struct {
-	db *leveldb.DB
-	it iterator.Iterator // nil until then
+	db     *leveldb.DB
+	window []byte
+	it     iterator.Iterator // over this window; nil before the first one
 }
 
 func (t *packs) release() {
@@ -265,18 +283,14 @@ func (t *packs) release() {
 	}
 }
 
-// seek goes to the pack that a key with that prefix is in, or would be in, and says
-// whether there is one: there is none for a key behind all that there are.
-func (x *index) seek(there *packs, key, prefix []byte) (bool, error) {
-	top, err := x.top(prefix)
-	if err != nil || bytes.Compare(key, top) > 0 {
-		return false, err
+// of returns an iterator over the packs of a key's window.
+func (t *packs) of(key []byte) iterator.Iterator {
+	if w := window(key); t.it == nil || !bytes.Equal(w, t.window) {
+		t.release()
+		t.window = w
+		t.it = t.db.NewIterator(&util.Range{Limit: util.BytesPrefix(w).Limit}, nil)
 	}
-	if there.it == nil {
-		there.it = there.db.NewIterator(nil, nil)
-	}
-	found := there.it.Seek(key) && bytes.HasPrefix(there.it.Key(), prefix)
-	return found, doubted(there.it.Error())
+	return t.it
 }
 
 // inOrder sorts changes, and keeps the last one to each key.
@@ -302,13 +316,12 @@ func leading(changes []change, such func(change) bool) int {
 	return len(changes)
 }
 
-// top returns a key, of those with that prefix, behind which there is none in the
-// database.
-func (x *index) top(prefix []byte) ([]byte, error) {
-	if top, ok := x.tops[string(prefix)]; ok {
+// top returns a key of a line behind which there is none in the database.
+func (x *index) top(line []byte) ([]byte, error) {
+	if top, ok := x.tops[string(line)]; ok {
 		return top, nil
 	}
-	it := x.db.NewIterator(util.BytesPrefix(prefix), nil)
+	it := x.db.NewIterator(util.BytesPrefix(line), nil)
 	defer it.Release()
 	var top []byte
 	if it.Last() {
@@ -317,8 +330,15 @@ func (x *index) top(prefix []byte) ([]byte, error) {
 	if err := it.Error(); err != nil {
 		return nil, doubted(err)
 	}
-	x.tops[string(prefix)] = top
+	x.tops[string(line)] = top
 	return top, nil
+}
+
+// raise sees to it that the top of a key's line, which is known, is not before it.
+func (x *index) raise(key []byte) {
+	if top := x.tops[string(line(key))]; bytes.Compare(key, top) > 0 {
+		x.tops[string(line(key))] = append(top[:0], key...)
+	}
 }
 
 // change makes the first of some changes, those that belong into one pack, and returns
@@ -375,14 +395,14 @@ func merge(were, changes []change) (are []change, changed bool) {
 	return append(are, were...), changed
 }
 
-// putAll makes packs of sorted keys with one prefix, but for those that go.
+// putAll makes packs of sorted keys of one line, but for those that go.
 func (p *packing) putAll(some []change) {
 	some = slices.DeleteFunc(some, func(c change) bool { return c.gone })
 	for len(some) > 0 {
 		octets := 0
 		n := max(1, leading(some[:min(packKeys, len(some))], func(c change) bool {
 			octets += len(c.key) + len(c.value)
-			return octets <= packOctets
+			return octets <= packOctets && bytes.Equal(window(c.key), window(some[0].key))
 		}))
 		own := some[n-1].key
 		p.own = p.own[:0]

@@ -51,10 +51,10 @@ func (m *mapped) key(rt *rapid.T) []byte {
 	case 2:
 		return tallyKey(uint32(n % 3))
 	case 3:
-		at := time.Unix(int64(n/10), int64(n%3))
+		at := time.Unix(int64(n/10), int64(n%3)<<24)
 		return arrivalKey(at, place{segment: uint32(n % 2), offset: int64(n)})
 	default:
-		return numberKey(uint32(1+n%2), pool.Number(n))
+		return numberKey(uint32(1+n%2), pool.Number(5*n))
 	}
 }
 
@@ -68,9 +68,9 @@ func (m *mapped) put(rt *rapid.T) {
 
 // putSome puts as many keys in order as make several packs.
 func (m *mapped) putSome(rt *rapid.T) {
-	group, from := uint32(rapid.IntRange(1, 2).Draw(rt, "group")), rapid.IntRange(0, 100).Draw(rt, "from")
+	group, from := uint32(rapid.IntRange(1, 2).Draw(rt, "group")), rapid.IntRange(0, 400).Draw(rt, "from")
 	for n := from; n < from+2*packKeys+3; n++ {
-		for _, key := range [][]byte{numberKey(group, pool.Number(n)), arrivalKey(time.Unix(int64(n), 0), place{})} {
+		for _, key := range [][]byte{numberKey(group, pool.Number(n)), arrivalKey(time.Unix(int64(n/50), int64(n)<<20), place{})} {
 			m.batch.Put(key, []byte{'s'})
 			m.puts[string(key)] = "s"
 		}
@@ -105,12 +105,28 @@ func (m *mapped) done() {
 	clear(m.puts)
 }
 
-// write writes the batch, with what the index has staged before it.
+// write writes the batch, with what the index has staged before it. Its keys are asked
+// for before and after.
 func (m *mapped) write(rt *rapid.T) {
+	keys := slices.Sorted(maps.Keys(m.puts))
+	m.settle(rt)
+	m.find(rt, keys)
 	if err := m.x.write(&m.batch, false); err != nil {
 		rt.Fatal(err)
 	}
 	m.done()
+	m.find(rt, keys)
+}
+
+// find asks for keys.
+func (m *mapped) find(rt *rapid.T, keys []string) {
+	for _, key := range keys {
+		got, ok, err := m.x.get([]byte(key))
+		want, there := m.model[key]
+		if err != nil || ok != there || string(got) != want {
+			rt.Fatalf("%q: %q, %v, %v; want %q, %v", key, got, ok, err, want, there)
+		}
+	}
 }
 
 // stage stages new keys.
@@ -152,11 +168,7 @@ func (m *mapped) get(rt *rapid.T) {
 	if key[0] == 't' { // nobody looks up those that are staged
 		m.settle(rt)
 	}
-	got, ok, err := m.x.get(key)
-	want, there := m.model[string(key)]
-	if err != nil || ok != there || string(got) != want {
-		rt.Fatalf("%q: %q, %v, %v; want %q, %v", key, got, ok, err, want, there)
-	}
+	m.find(rt, []string{string(key)})
 }
 
 // walk goes over a range, perhaps not to its end.
@@ -191,7 +203,7 @@ func (m *mapped) check(rt *rapid.T) {
 	defer it.Release()
 	var before []byte
 	for it.Next() {
-		if packedBy(it.Key()) == 0 {
+		if !packed(it.Key()) {
 			continue
 		}
 		var p pack
@@ -200,6 +212,9 @@ func (m *mapped) check(rt *rapid.T) {
 		for p.next() {
 			if bytes.Compare(p.key, before) <= 0 {
 				rt.Fatalf("%q comes behind %q", p.key, before)
+			}
+			if !bytes.Equal(window(p.key), window(it.Key())) {
+				rt.Fatalf("%q shares a pack with %q", p.key, it.Key())
 			}
 			before = bytes.Clone(p.key)
 			keys, octets = keys+1, octets+len(p.key)+len(p.value)
@@ -237,7 +252,7 @@ func TestIndex_packs(t *testing.T) {
 		var batch leveldb.Batch
 		for _, n := range numbers {
 			batch.Put(numberKey(1, pool.Number(n)), []byte{1})
-			batch.Put(arrivalKey(time.Unix(int64(n), 0), place{}), []byte{1})
+			batch.Put(arrivalKey(time.Unix(0, int64(n)), place{}), []byte{1})
 		}
 		if err := x.stage(&batch); err != nil {
 			t.Fatal(err)
@@ -251,7 +266,7 @@ func TestIndex_packs(t *testing.T) {
 		it := x.db.NewIterator(nil, nil)
 		defer it.Release()
 		for it.Next() {
-			if packedBy(it.Key()) > 0 {
+			if packed(it.Key()) {
 				keys++
 			}
 		}
@@ -275,7 +290,7 @@ func TestIndex_packs(t *testing.T) {
 
 // A pack that is cut short, or has keys that are none of its own, is in doubt.
 func TestPack_damaged(t *testing.T) {
-	keys := [][]byte{numberKey(1, 3), numberKey(1, 4), numberKey(1, 700)}
+	keys := [][]byte{numberKey(1, 3), numberKey(1, 4), numberKey(1, 200)}
 	var p packing
 	var changes []change
 	for _, key := range keys {
@@ -301,7 +316,7 @@ func TestPack_damaged(t *testing.T) {
 			t.Errorf("cut to %d octets: %v, want errDoubt", size, err)
 		}
 	}
-	for _, other := range [][]byte{numberKey(1, 4), numberKey(1, 701)} {
+	for _, other := range [][]byte{numberKey(1, 4), numberKey(1, 201)} {
 		if _, err := read(other, value); !errors.Is(err, errDoubt) {
 			t.Errorf("under another key: %v, want errDoubt", err)
 		}
