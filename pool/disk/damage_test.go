@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,9 +35,15 @@ func copyTree(t testing.TB, from string) string {
 // filled makes a closed store with some articles in one segment.
 func filled(t testing.TB, names ...string) string {
 	t.Helper()
+	return filledIn(t, 1<<20, names...)
+}
+
+// filledIn makes a closed store with some articles in segments of a size.
+func filledIn(t testing.TB, size int64, names ...string) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "store")
 	o := small()
-	o.SegmentSize = 1 << 20
+	o.SegmentSize = size
 	s := mustOpen(t, dir, o)
 	if err := s.SetGroup(t.Context(), pool.GroupInfo{Name: "a", Posting: pool.PostingAllowed}); err != nil {
 		t.Fatal(err)
@@ -93,6 +100,47 @@ func TestStore_tornAnywhere(t *testing.T) {
 			t.Fatalf("torn at %d: the tail was not cut off: %v", size, err)
 		}
 		copyGroups(t, dir)
+	}
+}
+
+// A batch may go to several segments, of which the first is not written yet when the
+// process is killed: a torn tail need not be in the last one. Where the index does not
+// know of it, it was never acknowledged, and is no damage.
+func TestStore_tornBeforeTheLastSegment(t *testing.T) {
+	dir := filledIn(t, 1, "1", "2", "3") // each is in a segment of its own
+	path := segmentPath(dir, 0, 1)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(bytes.Clone(before), before[len(before)/2:len(before)-3]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	damaged := copyTree(t, dir)
+
+	if r := mustFsck(t, dir, FsckOptions{}); !r.Clean() {
+		t.Errorf("before the next start: %+v", r)
+	}
+	s := mustOpen(t, dir, small())
+	if h := s.Health(); h.Gaps != 0 {
+		t.Errorf("%d gaps", h.Gaps)
+	}
+	mustClose(t, s)
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("the tail was not cut off: %d octets, want %d: %v", len(after), len(before), err)
+	}
+	if r := mustFsck(t, dir, FsckOptions{}); !r.Clean() || len(r.Notes) > 0 {
+		t.Errorf("after the next start: %+v", r)
+	}
+
+	removeAll(t, damaged, indexDir) // nothing says any more that it was not acknowledged
+	if r := mustFsck(t, damaged, FsckOptions{}); !strings.Contains(strings.Join(r.Problems, " "), "Segment 1 of epoch 0 is damaged") {
+		t.Errorf("without an index: %+v", r)
+	}
+	s = mustOpen(t, damaged, small())
+	defer mustClose(t, s)
+	if h := s.Health(); h.Gaps != 1 {
+		t.Errorf("without an index: %d gaps, want 1", h.Gaps)
 	}
 }
 

@@ -176,7 +176,7 @@ func (c *checker) open() error {
 		last[g.epoch] = g
 	}
 	for _, g := range last {
-		g.kept = true // here: a torn tail is no damage
+		g.kept = true // here: a torn tail is no damage, whatever the index knows
 	}
 	c.segments = segments
 	text, err := record.ReadFile(c.files, filepath.Join(c.dir, groupsFile))
@@ -269,7 +269,7 @@ func (c *checker) segment(ctx context.Context, g *segment) (*segmentResult, erro
 	res.Bad = append(res.Bad, scan.Gaps...)
 	res.Octets = g.size
 	switch known := c.acknowledged(g, r.Salt()); {
-	case !g.kept && scan.Torn:
+	case !g.kept && scan.Torn && (known > scan.End || len(c.checkpoints) == 0):
 		res.Bad = append(res.Bad, record.Gap{From: scan.End, To: g.size})
 	case g.kept && known > scan.End: // opening would cut off what was acknowledged once
 		res.Bad = append(res.Bad, record.Gap{From: scan.End, To: min(known, g.size)})

@@ -201,7 +201,7 @@ func (s *Store) openSegments(segments []*segment, checkpoints map[uint32]checkpo
 	for _, g := range segments {
 		g.tally = tallies[g.number]
 		s.segments[g.number] = g
-		if err := s.openSegment(g, last[g.epoch] == g, checkpoints[g.number]); err != nil {
+		if err := s.openSegment(g, last[g.epoch] == g, checkpoints); err != nil {
 			return err
 		}
 	}
@@ -210,8 +210,9 @@ func (s *Store) openSegments(segments []*segment, checkpoints map[uint32]checkpo
 
 // openSegment opens one segment and puts into the index what lies behind the
 // checkpoint.
-func (s *Store) openSegment(g *segment, last bool, c checkpoint) error {
-	r := &replay{s: s, g: g, batch: new(leveldb.Batch), changed: make(map[*group]*group)}
+func (s *Store) openSegment(g *segment, last bool, checkpoints map[uint32]checkpoint) error {
+	c := checkpoints[g.number]
+	r := &replay{s: s, g: g, indexed: len(checkpoints) > 0, batch: new(leveldb.Batch), changed: make(map[*group]*group)}
 	res, err := r.open(last, c.offset)
 	if errors.Is(err, pool.ErrCorrupt) && last {
 		// The file's header is damaged, or the file is shorter than the index
@@ -245,6 +246,7 @@ func (s *Store) openSegment(g *segment, last bool, c checkpoint) error {
 type replay struct {
 	s       *Store
 	g       *segment
+	indexed bool // the index is not built anew
 	batch   *leveldb.Batch
 	changed map[*group]*group
 	count   int
@@ -259,7 +261,7 @@ func (r *replay) open(last bool, from int64) (record.Result, error) {
 	if last {
 		return r.g.openToAppend(r.s.files, from, r.visit)
 	}
-	return r.g.openToRead(r.s.files, from, r.visit)
+	return r.g.openToRead(r.s.files, from, r.indexed, r.visit)
 }
 
 // peek reads the file's random number, since there are checkpoints to be made

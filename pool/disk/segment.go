@@ -51,8 +51,10 @@ func (g *segment) openToAppend(files record.Opener, from int64, visit func(int64
 
 // openToRead opens the segment for reading and calls visit for what lies
 // behind from. A segment whose header is damaged stays without a reader, since
-// what is in it can't be told from other octets.
-func (g *segment) openToRead(files record.Opener, from int64, visit func(int64, []byte) error) (record.Result, error) {
+// what is in it can't be told from other octets. A torn tail is cut off where the
+// index vouches for what lies before from: a crash left it. Otherwise it may have been
+// acknowledged, and is damage.
+func (g *segment) openToRead(files record.Opener, from int64, indexed bool, visit func(int64, []byte) error) (record.Result, error) {
 	f, size, err := files.OpenFile(g.path, os.O_RDONLY)
 	if err != nil {
 		return record.Result{}, err
@@ -79,11 +81,18 @@ func (g *segment) openToRead(files record.Opener, from int64, visit func(int64, 
 		return record.Result{}, err
 	}
 	res, err := r.Scan(size, from, visit)
-	if res.Torn { // not a torn tail, since newer segments were begun: damage
+	if err != nil {
+		return res, err
+	}
+	switch {
+	case res.Torn && indexed:
+		g.size = res.End
+		return res, record.Cut(files, g.path, res.End)
+	case res.Torn:
 		res.Gaps = append(res.Gaps, record.Gap{From: res.End, To: size})
 	}
 	res.End = size
-	return res, err
+	return res, nil
 }
 
 // salt returns the file's random number, or 0 when it can't be read.

@@ -135,6 +135,15 @@ func Settle(fs Opener, path string, from, end int64) error {
 	return errors.Join(rewrite(f, from, end), f.Close())
 }
 
+// Cut ends a file that nothing is added to at a size, durably.
+func Cut(fs Opener, path string, size int64) error {
+	f, _, err := fs.OpenFile(path, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Sync(), f.Close())
+}
+
 // copyOver writes a part of a file over itself, without the zeros at its end.
 func copyOver(f File, from, to int64) error {
 	octets := make([]byte, to-from)
