@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -59,9 +60,19 @@ of JSON an event, and never a name, an address or a Message-ID.`,
 		signal.Notify(hup, syscall.SIGHUP)
 		defer signal.Stop(hup)
 		again := &reloader{path: *path, conf: conf, log: log, signals: hup}
+		spareProcessor()
 		return serve(c.Context(), addressesOf(conf), s, again, func(net.Addr) {})
 	}
 	return c
+}
+
+// spareProcessor lets the runtime run one goroutine more at a time than there are
+// processors. It takes one that waits for a sync for running until it looks again,
+// which is half of all where there are two. GOMAXPROCS in the environment goes before.
+func spareProcessor() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 }
 
 func logger(w io.Writer, level string) (zerolog.Logger, error) {
