@@ -1,5 +1,6 @@
-// Package manual makes the manual pages of a program from its commands: what they
-// say of themselves is the only source, for --help, completion and the pages alike.
+// Package manual makes the manual pages of a program from its commands, and says how one
+// is written that was written otherwise: what they say of themselves is the only source,
+// for --help, completion, errors and the pages alike.
 //
 // It refuses to know which program it is.
 package manual
@@ -34,6 +35,22 @@ where there is none. They say what --help says. SOURCE_DATE_EPOCH sets their dat
 			}
 			return nil
 		},
+	}
+}
+
+// Explain has a command, and all below it, say how it is written to who wrote it with
+// too few words or too many. What was written is not repeated: errors get into logs.
+func Explain(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, words []string) error {
+			if check(c, words) != nil {
+				return fmt.Errorf("write it as: %s; %s --help says more", c.UseLine(), c.CommandPath())
+			}
+			return nil
+		}
+	}
+	for _, below := range c.Commands() {
+		Explain(below)
 	}
 }
 

@@ -1,6 +1,7 @@
 package manual
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,5 +36,25 @@ func TestCommand_writesAPageForEachCommand(t *testing.T) {
 	}
 	if strings.Contains(string(page), home) {
 		t.Error("the page names a folder of this machine")
+	}
+}
+
+func TestExplain_saysHowItIsWritten(t *testing.T) {
+	root := &cobra.Command{Use: "tool", Short: "does it all", SilenceErrors: true, SilenceUsage: true}
+	below := &cobra.Command{Use: "make THING", Args: cobra.ExactArgs(1), RunE: func(*cobra.Command, []string) error { return nil }}
+	below.Flags().Bool("quick", false, "do not wait")
+	none := &cobra.Command{Use: "all", Args: cobra.NoArgs, RunE: below.RunE}
+	root.AddCommand(below, none)
+	Explain(root)
+	for words, want := range map[string]string{
+		"make":            "write it as: tool make THING [flags]; tool make --help says more",
+		"make a secret":   "write it as: tool make THING [flags]; tool make --help says more",
+		"all of a secret": "write it as: tool all [flags]; tool all --help says more",
+		"make a":          "<nil>",
+	} {
+		root.SetArgs(strings.Fields(words))
+		if got := fmt.Sprint(root.Execute()); got != want {
+			t.Errorf("%s: %s, want %s", words, got, want)
+		}
 	}
 }

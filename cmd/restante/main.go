@@ -69,6 +69,7 @@ Start with "restante init".`,
 	root.AddCommand(setupCommand(who), syncCommand(who), watchCommand(who), inboxCommand(who), readCommand(who),
 		sendCommand(who), replyCommand(who), cardCommand(who), addCommand(who), contactsCommand(who), forkCommand(who), bridgeCommand(who))
 	root.AddCommand(manual.Command("1", "Restante"))
+	manual.Explain(root)
 	return root
 }
 

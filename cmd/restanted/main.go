@@ -53,6 +53,7 @@ Start with "restanted demo", which needs nothing set up.`,
 	}
 	root.AddCommand(demoCommand(), initCommand(), checkCommand(), serveCommand(), passphraseCommand(), cancelCommand(), exportCommand(), importCommand(), keysCommand(), statusCommand())
 	root.AddCommand(fsckCommand(), pullCommand(), verifyCommand(), gatewaysCommand(), manual.Command("8", "Restante"))
+	manual.Explain(root)
 	return root
 }
 
