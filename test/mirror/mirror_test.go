@@ -76,30 +76,33 @@ func bodies(t *testing.T, g *harness.Gateway, of string) map[string]string {
 	return out
 }
 
+// holds waits until a gateway holds so many articles of its own pool, as a batch
+// leaves every second, and returns them as [bodies] does.
+func holds(t *testing.T, g *harness.Gateway, domain string, least int) (all map[string]string) {
+	t.Helper()
+	await(t, fmt.Sprintf("the gateway itself holds %d articles", least), func() bool {
+		all = bodies(t, g, domain)
+		return len(all) >= least
+	})
+	return all
+}
+
 // follows waits until a mirror holds, octet for octet, all that a gateway holds
-// of its own pool now, which is no less than so many articles.
+// of its own pool, once that is no less than so many articles.
 func follows(t *testing.T, mirror, g *harness.Gateway, domain string, least int) {
 	t.Helper()
-	want := bodies(t, g, domain)
-	if len(want) < least {
-		t.Fatalf("the gateway itself holds %d articles", len(want))
-	}
-	lacking := 0
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
-		lacking = 0
+	want := holds(t, g, domain, least)
+	await(t, fmt.Sprintf("the mirror holds the gateway's %d articles", len(want)), func() bool {
 		have := bodies(t, mirror, domain)
 		for id, body := range want {
 			if got, ok := have[id]; !ok {
-				lacking++
+				return false
 			} else if got != body {
 				t.Fatal("the mirror holds another body under the same Message-ID")
 			}
 		}
-		if lacking == 0 {
-			return
-		}
-	}
-	t.Fatalf("the mirror still lacks %d of %d articles", lacking, len(want))
+		return true
+	})
 }
 
 func TestMirror_takesAFeedAndMendsItself(t *testing.T) {
@@ -107,25 +110,24 @@ func TestMirror_takesAFeedAndMendsItself(t *testing.T) {
 	b := gateway(t, "b.example")
 	connect(t, b, link{domain: "a.example", to: a, reads: true})
 	connect(t, a, link{domain: "b.example", to: b, feeds: true})
-	time.Sleep(3 * time.Second) // some batches leave
 	follows(t, b, a, "a.example", 10)
 
 	b.Kill()
-	time.Sleep(5 * time.Second)                                                        // some are missed
+	least := len(bodies(t, a, "a.example")) + 15
+	holds(t, a, "a.example", least)                                                    // some are missed
 	for _, name := range []string{"segments", "history", "index", "groups", "queue"} { // and what it had is lost, but for its keys
 		if err := os.RemoveAll(filepath.Join(b.Data, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b.Restart()
-	follows(t, b, a, "a.example", 30)
+	follows(t, b, a, "a.example", least)
 }
 
 func TestMirror_pullsWithoutAFeed(t *testing.T) {
 	a := gateway(t, "a.example")
 	b := gateway(t, "b.example")
 	connect(t, b, link{domain: "a.example", to: a, reads: true, read: "pull = \"restante.*\"\nevery = \"1s\"\n"})
-	time.Sleep(3 * time.Second)
 	follows(t, b, a, "a.example", 10)
 }
 
