@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -13,20 +14,25 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/restante/restante/config"
+	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/gateway"
+	"github.com/restante/restante/gateway/keyring"
 	"github.com/restante/restante/gateway/mirror"
 	"github.com/restante/restante/gateway/pull"
 	"github.com/restante/restante/gateway/remote"
+	"github.com/restante/restante/pool"
 )
 
 func verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Compare what servers hold of the gateways' pools with what these have signed",
-		Long: `verify looks at every batch of every known gateway that should be here: the
-manifest says what was in it. It asks the running gateway of the configuration, and
-with --peer another server, for each entry, and says how many are held, missing, and
-bad: of another body, form or signature. What is missing at a peer is what that peer
-drops. A running gateway fetches by itself what it lacks.
+		Long: `verify looks at every batch of this gateway and of every other known one that should
+be here: the manifest says what was in it. It asks the running gateway of the
+configuration, and with --peer another server, for each manifest and each entry, and
+says how many are held, missing, and bad: of another body, form or signature. What is
+missing at a peer is what that peer drops. A running gateway fetches by itself what it
+lacks.
 
 The exit status is 0 where nothing is missing or bad, and 1 otherwise.`,
 		Example: "  restanted verify\n  restanted verify --peer news.example.net --gateway a.example.org",
@@ -83,10 +89,14 @@ func (v *verifying) run(ctx context.Context) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
-	check := &mirror.Verifier{Policy: policy}
 	domains := policy.Book.Gateways()
+	if policy.Own, err = v.own(); err != nil {
+		return nil, err
+	} else if policy.Own != nil {
+		domains = slices.Insert(domains, 0, v.conf.Domain)
+	}
 	if len(domains) == 0 {
-		return nil, errors.New("no other gateway is known: write a [[gateway]] table, or mirror.unknown = \"learn\", and wait for a directory to come")
+		return nil, errors.New("this gateway has published no keys yet, and no other one is known: start it first")
 	}
 	for _, domain := range v.only {
 		if !slices.Contains(domains, domain) {
@@ -98,33 +108,71 @@ func (v *verifying) run(ctx context.Context) ([]line, error) {
 		if len(v.only) > 0 && !slices.Contains(v.only, domain) {
 			continue
 		}
-		first, last, err := check.Span(domain, time.Now())
+		lines, err := v.gateway(ctx, &mirror.Verifier{Policy: policy}, domain, servers)
 		if err != nil {
-			continue // nothing should be here yet, or nothing is taken of it
+			return nil, err
 		}
-		if v.batches > 0 && last-first+1 > v.batches {
-			first = last - v.batches + 1
-		}
-		for _, s := range servers {
-			bar := progress(v.c.ErrOrStderr(), int64(last-first+1), "verifying "+s.name, false)
-			t, err := check.Verify(ctx, domain, first, last, servers[0].source, s.source, func(done, _ int) { _ = bar.Set(done) }) // a bar that can't be drawn
-			_ = bar.Finish()
-			if err != nil {
-				if errors.Is(err, remote.ErrDial) && s.name == self {
-					return nil, errors.New("this gateway does not answer: start it with restanted serve, and run verify beside it")
-				}
-				return nil, fmt.Errorf("%s: %w", s.name, err)
-			}
-			out = append(out, line{Server: s.name, Tally: t, FirstBatch: first, LastBatch: last, DropRate: t.DropRate()})
-		}
+		out = append(out, lines...)
+	}
+	return out, nil
+}
+
+// own is this gateway, as far as what it has signed goes; nil where that is nothing yet.
+func (v *verifying) own() (*mirror.Own, error) {
+	l, err := keyring.List(gateway.KeyDir(v.conf.Data), v.conf.Domain)
+	if err != nil || l.Signed == nil {
+		return nil, err
+	}
+	keys, err := l.Directory.Keys()
+	if err != nil {
+		return nil, err
+	}
+	return &mirror.Own{
+		Keys:     func() *note.Keys { return keys },
+		Released: func() uint64 { return math.MaxUint64 }, // all that should have left
+	}, nil
+}
+
+// gateway compares one gateway's pool on all servers.
+func (v *verifying) gateway(ctx context.Context, check *mirror.Verifier, domain string, servers []verified) (out []line, err error) {
+	first, last, err := check.Span(domain, time.Now())
+	if err != nil {
+		return nil, nil //nolint:nilerr // nothing should be here yet, or nothing is taken of it
+	}
+	if v.batches > 0 && last-first+1 > v.batches {
+		first = last - v.batches + 1
+	}
+	var sources []mirror.Source
+	for _, s := range servers {
+		sources = append(sources, s)
+	}
+	bar := progress(v.c.ErrOrStderr(), int64(last-first+1), "verifying "+domain, false)
+	tallies, err := check.Verify(ctx, domain, first, last, sources, func(done int) { _ = bar.Set(done) }) // a bar that can't be drawn
+	_ = bar.Finish()
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range tallies {
+		out = append(out, line{Server: servers[i].name, Tally: t, FirstBatch: t.First, LastBatch: t.Last, DropRate: t.DropRate()})
 	}
 	return out, nil
 }
 
 // A verified is a server that is looked at.
 type verified struct {
-	name   string
-	source mirror.Source
+	name string
+	*pull.Puller
+}
+
+// Articles says of which server an error is.
+func (s verified) Articles(ctx context.Context, ids []pool.MessageID) ([][]byte, error) {
+	texts, err := s.Puller.Articles(ctx, ids)
+	if errors.Is(err, remote.ErrDial) && s.name == self {
+		return nil, errors.New("this gateway does not answer: start it with restanted serve, and run verify beside it")
+	} else if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	return texts, nil
 }
 
 // self is the name that is printed for the gateway of the configuration.

@@ -22,16 +22,15 @@ type Source interface {
 type Tally struct {
 	Gateway     string `json:"gateway"`
 	First, Last uint64 `json:"-"`
-	Batches     int    `json:"batches"`   // that should be there
-	Manifests   int    `json:"manifests"` // that are
-	Entries     int    `json:"entries"`   // that the manifests name
+	Batches     int    `json:"batches"`   // that have left, or may have
+	Manifests   int    `json:"manifests"` // of these, as the server has them
+	Entries     int    `json:"entries"`   // that the manifests of all servers name
 	Held        int    `json:"held"`
 	Missing     int    `json:"missing"`
 	Bad         int    `json:"bad"` // another body, another form or another signature
 }
 
-// A Verifier compares what servers hold with what gateways have signed. The
-// manifests come from one server, whichever has most.
+// A Verifier compares what servers hold with what gateways have signed.
 type Verifier struct {
 	Policy *Policy
 }
@@ -39,83 +38,158 @@ type Verifier struct {
 // atOnce is how many batches are asked for at a time.
 const atOnce = 50
 
-// Verify looks at the batches of a gateway from first to last on a server, and
-// takes the manifests from manifests, which may be the same. Each manifest and
-// each entry is checked: form, signature, and that it is what the manifest says.
-func (v *Verifier) Verify(ctx context.Context, domain string, first, last uint64, manifests, server Source, progress func(done, all int)) (Tally, error) {
-	t := Tally{Gateway: domain, First: first, Last: last, Batches: int(last - first + 1)}
-	_, keys, err := v.Policy.Book.get(domain)
+// Verify looks at the batches of a gateway from first to last, and says for each
+// server how it stands with them. What was in a batch says its manifest, from
+// whichever server has it, so that one that drops both is found out. Each manifest
+// and each entry is checked: form, signature, and that it is what the manifest says.
+// Batches that never left, as the manifests' chain shows, count nowhere.
+func (v *Verifier) Verify(ctx context.Context, domain string, first, last uint64, servers []Source, progress func(done int)) ([]Tally, error) {
+	_, keys, err := v.Policy.get(domain)
 	if err != nil {
-		return t, err
+		return nil, err
 	}
+	c := comparison{Verifier: v, domain: domain, keys: keys, servers: servers, tallies: make([]Tally, len(servers)), left: left{first: first}}
 	for b := first; b <= last; b += atOnce {
 		end := min(b+atOnce-1, last)
-		if err := v.some(ctx, &t, keys, b, end, manifests, server); err != nil {
-			return t, err
+		if err := c.some(ctx, b, end); err != nil {
+			return nil, err
 		}
 		if progress != nil {
-			progress(int(end-first)+1, t.Batches)
+			progress(int(end-first) + 1)
 		}
 	}
-	return t, nil
+	for i := range c.tallies {
+		t := &c.tallies[i]
+		t.Gateway, t.First, t.Last, t.Batches = domain, c.left.first, last, c.left.batches+c.left.absent
+	}
+	return c.tallies, nil
 }
 
-func (v *Verifier) some(ctx context.Context, t *Tally, keys *note.Keys, first, last uint64, manifests, server Source) error {
-	var ids []pool.MessageID
-	for b := first; b <= last; b++ {
-		ids = append(ids, entry.ManifestID(t.Gateway, b))
-	}
-	texts, err := manifests.Articles(ctx, ids)
+// A comparison is one run of Verify.
+type comparison struct {
+	*Verifier
+	domain  string
+	keys    *note.Keys
+	servers []Source
+	tallies []Tally // of each server
+	left    left
+}
+
+func (c *comparison) some(ctx context.Context, first, last uint64) error {
+	found, err := c.manifests(ctx, first, last)
 	if err != nil {
 		return err
 	}
 	var named []pool.MessageID
 	payloads := make(map[pool.MessageID][sha256.Size]byte)
 	signers := make(map[pool.MessageID][]*note.Verifier)
-	for i, text := range texts {
-		m, ok := v.manifest(text, keys)
-		if !ok || m.Batch != first+uint64(i) { // one good batch must not stand in for others
+	for _, f := range found {
+		c.left.next(f)
+		if f.Manifest == nil {
 			continue
 		}
-		t.Manifests++
-		for _, e := range m.Entries {
-			id := pool.MessageID("<" + e.Tag + "@" + t.Gateway + ">")
+		for _, e := range f.Entries {
+			id := pool.MessageID("<" + e.Tag + "@" + c.domain + ">")
 			named = append(named, id)
-			payloads[id], signers[id] = e.Payload, keys.For(m.Batch)
+			payloads[id], signers[id] = e.Payload, c.keys.For(f.Batch)
 		}
 	}
-	t.Entries += len(named)
-	texts, err = server.Articles(ctx, named)
-	if err != nil {
-		return err
-	}
-	for i, text := range texts {
-		switch {
-		case text == nil:
-			t.Missing++
-		case v.good(text, signers[named[i]], named[i], payloads[named[i]]):
-			t.Held++
-		default:
-			t.Bad++
+	for i, server := range c.servers {
+		t := &c.tallies[i]
+		t.Entries += len(named)
+		texts, err := server.Articles(ctx, named)
+		if err != nil {
+			return err
+		}
+		for i, text := range texts {
+			switch {
+			case text == nil:
+				t.Missing++
+			case c.good(text, signers[named[i]], named[i], payloads[named[i]]):
+				t.Held++
+			default:
+				t.Bad++
+			}
 		}
 	}
 	return nil
 }
 
-func (v *Verifier) manifest(text []byte, keys *note.Keys) (*note.Manifest, bool) {
-	if text == nil {
-		return nil, false
+// A listed is what was in a batch, where any server says it.
+type listed struct {
+	batch uint64
+	*note.Manifest
+	text string
+}
+
+// manifests asks all servers for the manifests of some batches.
+func (c *comparison) manifests(ctx context.Context, first, last uint64) ([]listed, error) {
+	var ids []pool.MessageID
+	var found []listed
+	for b := first; b <= last; b++ {
+		ids, found = append(ids, entry.ManifestID(c.domain, b)), append(found, listed{batch: b})
 	}
-	a, err := article.Parse(text)
+	for i, server := range c.servers {
+		texts, err := server.Articles(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		for j, text := range texts {
+			m, signed, ok := c.manifest(text, c.keys)
+			if !ok || m.Batch != found[j].batch { // one good batch must not stand in for others
+				continue
+			}
+			if found[j].Manifest == nil {
+				found[j].Manifest, found[j].text = m, signed
+			}
+			if signed == found[j].text {
+				c.tallies[i].Manifests++
+			}
+		}
+	}
+	return found, nil
+}
+
+// left counts the batches that have left, or may have.
+type left struct {
+	first   uint64
+	batches int
+	absent  int    // of which no server has the manifest, since the last that one has
+	seen    string // the text of that one
+}
+
+// next takes the batches in order. A manifest names the one before: the first of all
+// names none, and where a gateway released nothing for some time, having lost its
+// disk, the next one names the last before that time.
+func (l *left) next(f listed) {
+	if f.Manifest == nil {
+		l.absent++
+		return
+	}
+	switch began := f.Previous == [sha256.Size]byte{}; {
+	case l.seen == "" && began:
+		l.first, l.absent = f.batch, 0
+	case l.seen != "" && f.Previous == note.Hash(l.seen):
+		l.absent = 0
+	}
+	l.batches, l.absent, l.seen = l.batches+l.absent+1, 0, f.text
+}
+
+// manifest reads a manifest, and returns what of it is signed.
+func (v *Verifier) manifest(octets []byte, keys *note.Keys) (m *note.Manifest, text string, ok bool) {
+	if octets == nil {
+		return nil, "", false
+	}
+	a, err := article.Parse(octets)
 	if err != nil {
-		return nil, false
+		return nil, "", false
 	}
 	_, _, signed, err := entry.ParseNote(a, v.Policy.Groups.Manifest)
 	if err != nil {
-		return nil, false
+		return nil, "", false
 	}
-	m, _, err := keys.OpenManifest(signed)
-	return m, err == nil
+	m, text, err = keys.OpenManifest(signed)
+	return m, text, err == nil
 }
 
 // good says whether an entry is what the manifest says, and signed.
@@ -132,7 +206,7 @@ var errNoBatch = errors.New("no batch of that gateway should be here yet")
 
 // Span is the batches of a gateway that every mirror should have now.
 func (v *Verifier) Span(domain string, now time.Time) (first, last uint64, err error) {
-	d, _, err := v.Policy.Book.get(domain)
+	d, _, err := v.Policy.get(domain)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -24,13 +24,21 @@ func TestTools_pullAndVerify(t *testing.T) {
 	connect(t, b, link{domain: "a.example", to: a, reads: true})
 	follows(t, b, a, "a.example", 10)
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Second) {
-		told, err := b.TryRun("verify", "--peer", "a.example", "--batches", "3")
+		told, err := b.TryRun("verify", "--peer", "a.example", "--gateway", "a.example", "--batches", "3")
 		if err == nil && strings.Contains(told, "this gateway") && strings.Count(told, "3 of 3") == 2 && strings.Count(told, "0.00 %") == 2 {
 			break
 		}
 		if time.Now().After(end) {
 			t.Fatalf("verify: %v\n%s", err, told)
 		}
+	}
+	// A gateway is younger than entries are kept, and nobody mirrors this one.
+	told, err := b.TryRun("verify", "--peer", "a.example", "--gateway", "b.example")
+	if err == nil || !strings.Contains(told, "100.00 %") || !strings.Contains(told, " 0.00 %") {
+		t.Errorf("verify of the own pool: %v\n%s", err, told)
+	}
+	if told, err := b.TryRun("verify", "--gateway", "b.example"); err != nil {
+		t.Errorf("verify of a whole pool: %v\n%s", err, told)
 	}
 	// A name that is misspelt must not pass for a gateway of which nothing is missing.
 	if told, err := b.TryRun("verify", "--gateway", "a.exmaple"); err == nil {
