@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -221,18 +223,40 @@ type Feed struct {
 	Backfill    bool     `toml:"backfill"`    // send also what was here before the peer was; false
 }
 
-// A Duration is a time.Duration written as "168h" or "5m".
+// A Duration is a time.Duration written as "168h", "7d" or "5m".
 type Duration time.Duration
 
-// UnmarshalText reads what [time.ParseDuration] reads.
+// day is no calendar's: always 24 hours.
+const day = 24 * time.Hour
+
+// UnmarshalText reads what [time.ParseDuration] reads, with a whole number of days in
+// front of it or alone.
 func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
+	v, err := parseDuration(string(text))
 	if err != nil {
-		return errors.New(`not a length of time: write a number and a unit, like "5m" or "168h"`)
+		return errDuration
 	}
 	*d = Duration(v)
 	return nil
 }
+
+func parseDuration(text string) (time.Duration, error) {
+	days, rest, ok := strings.Cut(text, "d")
+	if !ok {
+		return time.ParseDuration(text)
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	if err != nil || rest == "" {
+		return time.Duration(n) * day, err
+	}
+	v, err := time.ParseDuration(rest)
+	if v < 0 || v >= day {
+		return 0, errDuration
+	}
+	return time.Duration(n)*day + v, err
+}
+
+var errDuration = errors.New(`not a length of time: write a number and a unit, like "5m", "168h" or "7d"`)
 
 // Default returns the configuration of a file that names only its domain.
 func Default(domain string) Config {

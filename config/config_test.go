@@ -174,6 +174,24 @@ func TestParse_defaultsWhatIsLeftOut(t *testing.T) {
 	}
 }
 
+func TestDuration_readsWhatPeopleWrite(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"30d": 720 * time.Hour, "1d12h": 36 * time.Hour, "0d": 0, "7d1m30s": 168*time.Hour + 90*time.Second,
+		"168h": 168 * time.Hour, "1h30m": 90 * time.Minute, "0s": 0, "0": 0, "-5m": -5 * time.Minute,
+	} {
+		var got Duration
+		if err := got.UnmarshalText([]byte(text)); err != nil || time.Duration(got) != want {
+			t.Errorf("%q is read as %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "d", "5", "1.5d", "-1d", "1d-1h", "1d24h", "1d1d", "99999999d", "1h1d", "5 days", "1d "} {
+		got := Duration(77)
+		if err := got.UnmarshalText([]byte(text)); err == nil || got != 77 {
+			t.Errorf("%q is read as %v", text, got)
+		}
+	}
+}
+
 func TestDuration_writesAsPeopleDo(t *testing.T) {
 	for want, d := range map[string]time.Duration{"168h": 168 * time.Hour, "5m": 5 * time.Minute, "2s": 2 * time.Second, "1h30m": 90 * time.Minute, "1m30s": 90 * time.Second} {
 		if got := Duration(d).String(); got != want {

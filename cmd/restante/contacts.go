@@ -94,9 +94,10 @@ func firstOr(args []string, otherwise string) string {
 func contactsCommand(who *user) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "contacts",
-		Short: "List whom you can write to",
-		Args:  cobra.NoArgs,
+		Use:     "contacts",
+		Aliases: []string{"cards"},
+		Short:   "List whom you can write to",
+		Args:    cobra.NoArgs,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print a line of JSON for each")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -64,7 +64,7 @@ command goes on there. At the end it says how many articles the server listed, h
 many of them were here before, were taken, were refused, and were gone.
 
 A running gateway does the same by itself for a peer with a [peer.read] table.`,
-		Example: "  restanted pull --from news.example.net --groups 'restante.*' --since 720h",
+		Example: "  restanted pull --from news.example.net --groups 'restante.*' --since 30d",
 		Args:    cobra.NoArgs,
 	}
 	path := addConfigFlag(c)
@@ -72,7 +72,13 @@ A running gateway does the same by itself for a peer with a [peer.read] table.`,
 	server.add(c, "from", "the `server`: a host name, with a port where it is not 563, or 119 without TLS")
 	_ = c.MarkFlagRequired("from")
 	groups := c.Flags().String("groups", "*", "`wildmat` of the newsgroups to look at")
-	since := c.Flags().Duration("since", 0, "leave what is dated longer ago than this `time`; 0 for everything")
+	var since config.Duration
+	c.Flags().Func("since", "leave what is dated longer ago than this `time`, like 30d or 12h; 0 for everything, as without it", func(text string) error {
+		if err := since.UnmarshalText([]byte(text)); err != nil || since >= 0 {
+			return err
+		}
+		return errors.New("write how long ago, without a minus sign")
+	})
 	newNews := c.Flags().Bool("newnews", false, "ask by NEWNEWS, where the server has no overview")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		wildmat, err := nntp.ParseWildmat(*groups)
@@ -97,7 +103,7 @@ A running gateway does the same by itself for a peer with a [peer.read] table.`,
 		if err := wrong.err(); err != nil {
 			return err
 		}
-		r.Pull, r.Since = wildmat, *since
+		r.Pull, r.Since = wildmat, time.Duration(since)
 		return pullInto(c, s, r)
 	}
 	return c
