@@ -112,11 +112,44 @@ func TestCancel_aheadOfItsArticle(t *testing.T) {
 func TestEarly_isBounded(t *testing.T) {
 	e, now := newEarly(time.Hour), time.Now()
 	for i := range maxEarly + 5 {
-		e.add(control.Request{Target: pool.MessageID(fmt.Sprint(i)), Keys: "sha256:x"}, now)
+		e.add("a", control.Request{Target: pool.MessageID(fmt.Sprint(i)), Keys: "sha256:x"}, now)
 	}
-	e.add(control.Request{Target: "long", Keys: strings.Repeat("x", maxEarlyKeys+1)}, now)
+	e.add("a", control.Request{Target: "long", Keys: strings.Repeat("x", maxEarlyKeys+1)}, now)
 	if len(e.line) != maxEarly || e.line[len(e.line)-1].request.Target != pool.MessageID(fmt.Sprint(maxEarly+4)) {
 		t.Errorf("%d are remembered", len(e.line))
+	}
+}
+
+// Whoever sends cancels without end, of articles that never come, uses up its own
+// peer's part of what is remembered.
+func TestEarly_aFloodPushesOutTheFloodersOwn(t *testing.T) {
+	e, now := newEarly(time.Hour), time.Now()
+	const honest = maxEarly / 4
+	of := func(peer string, i int) control.Request {
+		return control.Request{Target: pool.MessageID(fmt.Sprint(peer, i)), Keys: control.Key([32]byte{1})}
+	}
+	for i := range 3 * maxEarly {
+		if i < honest {
+			e.add("b", of("b", i), now)
+			e.add("c", of("c", i), now)
+		}
+		e.add("a", of("a", i), now)
+	}
+	lock := control.Lock([32]byte{1})
+	for i := range honest {
+		for _, peer := range []string{"b", "c"} {
+			if !e.withdrew(of(peer, i).Target, lock, now) {
+				t.Fatalf("cancel %d of peer %s is forgotten", i, peer)
+			}
+		}
+	}
+	if last := of("a", 3*maxEarly-1); len(e.line) != maxEarly || !e.withdrew(last.Target, lock, now) {
+		t.Errorf("%d are remembered, or the last is not", len(e.line))
+	}
+	later := now.Add(2 * (time.Hour + tolerance))
+	e.add("b", of("b", honest), later)
+	if len(e.line) != 1 || len(e.of) != 1 {
+		t.Errorf("%d of %d peers are remembered for ever", len(e.line), len(e.of))
 	}
 }
 

@@ -54,7 +54,7 @@ func (t *Taking) Wait() error {
 		_, err = t.begun.Wait()
 		err = d.settle(t.ctx, t.brought, err)
 	default:
-		err = d.perform(t.ctx, t.brought)
+		err = d.perform(t.ctx, t.feed.peer.Name, t.brought)
 	}
 	d.flight.end(t.id, t.feed, err == nil || errors.Is(err, pool.ErrDuplicate))
 	t.passage.Done(err == nil)
@@ -87,8 +87,8 @@ func (d *Desk) settle(ctx context.Context, b brought, err error) error {
 
 // perform does what a control message, or an article that supersedes another
 // one, asks for, and files it. In that order, so that after a failure both can
-// be tried again.
-func (d *Desk) perform(ctx context.Context, b brought) error {
+// be tried again. from is the name of the peer that brought it.
+func (d *Desk) perform(ctx context.Context, from string, b brought) error {
 	store := d.opts.Store
 	if seen, err := store.Seen(ctx, b.article.ID); err != nil {
 		return err
@@ -96,7 +96,7 @@ func (d *Desk) perform(ctx context.Context, b brought) error {
 		return pool.ErrDuplicate
 	}
 	if b.request.Target != "" {
-		if err := d.withdraw(ctx, b.request); err != nil {
+		if err := d.withdraw(ctx, from, b.request); err != nil {
 			return err
 		}
 	}
@@ -109,8 +109,8 @@ func (d *Desk) perform(ctx context.Context, b brought) error {
 
 // withdraw obeys a request if it has the key. One that is ahead of its article
 // is remembered first, so that an article that comes just now meets either.
-func (d *Desk) withdraw(ctx context.Context, r control.Request) error {
-	d.early.add(r, time.Now())
+func (d *Desk) withdraw(ctx context.Context, from string, r control.Request) error {
+	d.early.add(from, r, time.Now())
 	if _, err := r.Obey(ctx, d.opts.Store); err != nil {
 		return err
 	}
