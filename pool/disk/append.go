@@ -256,36 +256,33 @@ func (b *batch) Abandon() {
 // publish puts the articles of the parts that did not fail into the index and
 // the memory.
 func (s *Store) publish(parts []*part) error {
-	changed := make(map[*group]*group)
-	for _, p := range parts {
-		if p.err != nil {
-			continue
-		}
-		for _, f := range p.filed {
-			s.enterIndex(&s.rows, p.segment, f.hash, &f.stored, f.place, changed)
-		}
-		p.segment.checkpoint(&s.rows, p.records.End())
-	}
-	if s.rows.Len() == 0 {
+	durable := slices.DeleteFunc(slices.Clone(parts), func(p *part) bool { return p.err != nil })
+	if len(durable) == 0 {
 		return nil
 	}
 	if lost := s.rowsLost.Load(); lost != nil { // a checkpoint would hide that
-		s.rows.Reset()
 		return *lost
 	}
-	putMarks(&s.rows, changed)
-	if err := s.index.stage(&s.rows); err != nil {
+	changed := make(map[*group]*group)
+	err := s.index.stage(func(y *staged) {
+		for _, p := range durable {
+			for _, f := range p.filed {
+				s.enterIndex(y, p.segment, f.hash, &f.stored, f.place, changed)
+			}
+			p.segment.checkpoint(y, p.segment.salt(), p.records.End())
+		}
+		putMarks(y, changed)
+	})
+	if err != nil {
 		s.rowsLost.Store(&err)
 		s.doubt(err)
 		return err
 	}
-	for _, p := range parts {
-		if p.err == nil {
-			for _, f := range p.filed {
-				s.recent.add(f.hash)
-			}
-			s.noteGrowth(p)
+	for _, p := range durable {
+		for _, f := range p.filed {
+			s.recent.add(f.hash)
 		}
+		s.noteGrowth(p)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -295,20 +292,17 @@ func (s *Store) publish(parts []*part) error {
 	return nil
 }
 
-// enterIndex puts one article of a segment into a batch for the index. changed gathers
+// enterIndex adds one article of a segment to what goes into the index. changed gathers
 // copies of its groups with the new water marks, which putMarks puts there.
-func (s *Store) enterIndex(batch *leveldb.Batch, in *segment, h hash, a *pool.Stored, p place, changed map[*group]*group) {
-	row := appendPlace(s.row[:0], p)
-	batch.Put(idKey(h), row)
-	row = append(row, a.Overview...)
-	arrival := appendString(s.arrival[:0], string(a.ID))
-	s.row, s.arrival = row, arrival
+func (s *Store) enterIndex(to *staged, in *segment, h hash, a *pool.Stored, p place, changed map[*group]*group) {
+	to.article(h, a, p)
 	octets := octetsOf(a.Overview)
 	in.tally.enter(a)
 	for _, l := range a.Locations {
 		g := s.groups[l.Group]
-		arrival = binary.AppendUvarint(binary.AppendUvarint(arrival, uint64(g.id)), uint64(l.Number))
-		if l.Number < g.floor { // expired before the index was built anew
+		expired := l.Number < g.floor // before the index was built anew
+		to.location(g.id, l.Number, expired)
+		if expired {
 			continue
 		}
 		in.tally.live++
@@ -319,15 +313,13 @@ func (s *Store) enterIndex(batch *leveldb.Batch, in *segment, h hash, a *pool.St
 			changed[g] = now
 		}
 		now.file(l.Number, octets)
-		batch.Put(numberKey(g.id, l.Number), row)
 	}
-	batch.Put(arrivalKey(a.Arrived, p), arrival)
 }
 
-// putMarks puts what the index keeps of groups into a batch for it.
-func putMarks(batch *leveldb.Batch, changed map[*group]*group) {
+// putMarks adds what the index keeps of groups to what goes there.
+func putMarks(to *staged, changed map[*group]*group) {
 	for _, g := range changed {
-		batch.Put(groupKey(g.id), g.appendMarks(nil))
+		to.single('g', g.id, g.appendMarks)
 	}
 }
 
@@ -338,10 +330,16 @@ func (g *group) appendMarks(dst []byte) []byte {
 	return binary.AppendUvarint(dst, uint64(g.octets))
 }
 
-// checkpoint notes in a batch for the index that it has all of the segment up to
-// an offset.
-func (g *segment) checkpoint(batch *leveldb.Batch, offset int64) {
-	c := checkpoint{epoch: g.epoch, salt: g.salt(), offset: offset, gaps: g.gaps}
+// checkpoint adds to what goes into the index that this has all of the segment up to an
+// offset. salt is the file's random number.
+func (g *segment) checkpoint(to *staged, salt uint32, offset int64) {
+	to.single('s', g.number, checkpoint{epoch: g.epoch, salt: salt, offset: offset, gaps: g.gaps}.append)
+	to.single('l', g.number, g.tally.append)
+}
+
+// checkpointIn is checkpoint for a batch, up to the end of the segment.
+func (g *segment) checkpointIn(batch *leveldb.Batch) {
+	c := checkpoint{epoch: g.epoch, salt: g.salt(), offset: g.log.End(), gaps: g.gaps}
 	batch.Put(segmentKey(g.number), c.append(nil))
-	batch.Put(tallyKey(g.number), g.tally.value())
+	batch.Put(tallyKey(g.number), g.tally.append(nil))
 }

@@ -11,11 +11,9 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/rs/zerolog"
-	"github.com/syndtr/goleveldb/leveldb"
-
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/record"
+	"github.com/rs/zerolog"
 )
 
 // Names in the store's folder.
@@ -99,9 +97,6 @@ type Store struct {
 	meta        []byte                     // to put a record's beginning together in
 
 	underWay underWay
-	rows     leveldb.Batch // for the index; used by whoever publishes
-	row      []byte        // to put rows and arrivals together in; used by whoever enters them
-	arrival  []byte
 	rowsLost atomic.Pointer[error] // why the index lacks a batch, or will
 
 	// Changed with mu held, by batches that are published and by what runs while

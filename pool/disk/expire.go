@@ -240,7 +240,7 @@ func (t *taking) write(batch *leveldb.Batch) error {
 		batch.Put(groupKey(now.id), now.appendMarks(nil))
 	}
 	for seg, now := range t.tallies {
-		batch.Put(tallyKey(seg.number), now.value())
+		batch.Put(tallyKey(seg.number), now.append(nil))
 	}
 	if err := t.s.index.write(batch, false); err != nil {
 		return err

@@ -186,8 +186,17 @@ func doubted(err error) error {
 
 // write writes a batch behind what is staged, all or nothing, and empties it.
 func (x *index) write(b *leveldb.Batch, sync bool) error {
+	return x.writeWith(nil, b, sync)
+}
+
+// writeWith is write with articles that nobody asks for before, or nil.
+func (x *index) writeWith(filed *staged, b *leveldb.Batch, sync bool) error {
 	defer b.Reset()
 	p := new(packing)
+	if filed != nil {
+		defer filed.clear()
+		p.addStaged(filed, stagedEnd{}, filed.size())
+	}
 	if err := b.Replay(p); err != nil {
 		return doubted(err)
 	}
@@ -244,8 +253,12 @@ func withdrawalKey(segment uint32, h hash) []byte {
 }
 
 func numberKey(group uint32, n pool.Number) []byte {
-	key := binary.BigEndian.AppendUint32(append(make([]byte, 0, 1+4+4), 'n'), group)
-	return binary.BigEndian.AppendUint32(key, uint32(n))
+	return appendNumberKey(make([]byte, 0, 1+4+4), group, n)
+}
+
+func appendNumberKey(dst []byte, group uint32, n pool.Number) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst, 'n'), group)
+	return binary.BigEndian.AppendUint32(dst, uint32(n))
 }
 
 // arrivalKeySize is the size of an arrival key in octets.
@@ -253,14 +266,21 @@ const arrivalKeySize = 1 + 8 + 4 + 4 + 8
 
 // timeKey is the start of an arrival key: its order is that of time.
 func timeKey(t time.Time) []byte {
-	key := append(make([]byte, 0, arrivalKeySize), 't')
-	key = binary.BigEndian.AppendUint64(key, uint64(t.Unix())^1<<63)
-	return binary.BigEndian.AppendUint32(key, uint32(t.Nanosecond()))
+	return appendTimeKey(make([]byte, 0, arrivalKeySize), t.Unix(), uint32(t.Nanosecond()))
+}
+
+func appendTimeKey(dst []byte, seconds int64, nanos uint32) []byte {
+	dst = binary.BigEndian.AppendUint64(append(dst, 't'), uint64(seconds)^1<<63)
+	return binary.BigEndian.AppendUint32(dst, nanos)
 }
 
 func arrivalKey(t time.Time, p place) []byte {
-	key := binary.BigEndian.AppendUint32(timeKey(t), p.segment)
-	return binary.BigEndian.AppendUint64(key, uint64(p.offset))
+	return appendRecordPlace(timeKey(t), p.segment, p.offset)
+}
+
+// appendRecordPlace appends the end of an arrival key, which is where the record stands.
+func appendRecordPlace(dst []byte, segment uint32, offset int64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(dst, segment), uint64(offset))
 }
 
 // arrivalSegment returns the segment in an arrival key.

@@ -39,11 +39,11 @@ func (g *staging) replay(to leveldb.BatchReplay) error {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if g.old != nil {
-		if err := g.old.batch.Replay(to); err != nil {
+		if err := g.old.replay(to); err != nil {
 			return err
 		}
 	}
-	return g.young.batch.Replay(to)
+	return g.young.replay(to)
 }
 
 // amid makes of a visit to the database's keys one to some entries as well, each in

@@ -162,12 +162,15 @@ func (x *index) eachInDatabase(from, to []byte, visit func(key, value []byte) (b
 	return doubted(it.Error())
 }
 
-// A packing is a batch on its way to the database. It keeps what it is given.
+// A packing is a batch on its way to the database. It keeps what it is given until it
+// is cleared.
 type packing struct {
 	alone    leveldb.Batch // keys that no pack has
 	rows     []change      // those of numbers
 	arrivals []change
-	removes  bool // some rows go
+	singles  []change // on their way to alone
+	made     []byte   // memory for keys
+	removes  bool     // some rows go
 
 	amends, extends [2]bool // what it does to rows, and to arrivals; see ages
 
@@ -208,7 +211,8 @@ func (p *packing) len() int { return p.alone.Len() + len(p.rows) + len(p.arrival
 
 func (p *packing) clear() {
 	p.alone.Reset()
-	p.rows, p.arrivals, p.removes = p.rows[:0], p.arrivals[:0], false
+	p.rows, p.arrivals, p.singles = p.rows[:0], p.arrivals[:0], p.singles[:0]
+	p.made, p.removes = p.made[:0], false
 	p.amends, p.extends = [2]bool{}, [2]bool{}
 }
 

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -129,25 +130,54 @@ func (m *mapped) find(rt *rapid.T, keys []string) {
 	}
 }
 
-// stage stages new keys.
+// stage stages new articles, and marks that may be there.
 func (m *mapped) stage(rt *rapid.T) {
-	var batch leveldb.Batch
-	for range rapid.IntRange(1, 40).Draw(rt, "keys") {
-		key := m.key(rt)
-		_, there := m.model[string(key)]
-		if _, put := m.puts[string(key)]; there || put {
-			continue
+	err := m.x.stage(func(y *staged) {
+		for range rapid.IntRange(1, 20).Draw(rt, "articles") {
+			m.stageArticle(rt, y)
 		}
-		value := fmt.Sprint("staged", len(m.model))
-		batch.Put(key, []byte(value))
-		m.model[string(key)] = value
-	}
-	if batch.Len() == 0 {
-		return
-	}
-	if err := m.x.stage(&batch); err != nil {
+		for _, letter := range []byte("gls")[:rapid.IntRange(0, 3).Draw(rt, "marks")] {
+			number, value := uint32(rapid.IntRange(0, 2).Draw(rt, "number")), fmt.Sprint("marks", len(m.model))
+			y.single(letter, number, func(dst []byte) []byte { return append(dst, value...) })
+			m.model[string(binary.BigEndian.AppendUint32([]byte{letter}, number))] = value
+		}
+	})
+	if err != nil {
 		rt.Fatal(err)
 	}
+}
+
+func (m *mapped) stageArticle(rt *rapid.T, y *staged) {
+	n := rapid.IntRange(0, 255).Draw(rt, "n")
+	h, p := hash{byte(n)}, place{segment: uint32(n % 2), offset: int64(n), size: 1 + n}
+	a := &pool.Stored{
+		ID: pool.MessageID(fmt.Sprint(n)), Arrived: time.Unix(int64(n/10), int64(n%3)<<24),
+		Overview: bytes.Repeat([]byte{'o'}, 3*n),
+	}
+	id, arrival := string(idKey(h)), string(arrivalKey(a.Arrived, p))
+	if !m.free(id) || !m.free(arrival) {
+		return
+	}
+	y.article(h, a, p)
+	at, value := string(appendPlace(nil, p)), appendString(nil, string(a.ID))
+	for range rapid.IntRange(0, 3).Draw(rt, "places") {
+		group, number := uint32(rapid.IntRange(1, 3).Draw(rt, "group")), pool.Number(rapid.IntRange(1, 500).Draw(rt, "number"))
+		row := string(numberKey(group, number))
+		expired := !m.free(row)
+		y.location(group, number, expired)
+		value = binary.AppendUvarint(binary.AppendUvarint(value, uint64(group)), uint64(number))
+		if !expired {
+			m.model[row] = at + string(a.Overview)
+		}
+	}
+	m.model[id], m.model[arrival] = at, string(value)
+}
+
+// free says whether a key is neither there nor in the batch.
+func (m *mapped) free(key string) bool {
+	_, there := m.model[key]
+	_, put := m.puts[key]
+	return !there && !put
 }
 
 func (m *mapped) settle(rt *rapid.T) {
@@ -249,12 +279,13 @@ func TestIndex_packs(t *testing.T) {
 	defer func() { _ = x.close() }()
 	put := func(numbers ...int) {
 		t.Helper()
-		var batch leveldb.Batch
-		for _, n := range numbers {
-			batch.Put(numberKey(1, pool.Number(n)), []byte{1})
-			batch.Put(arrivalKey(time.Unix(0, int64(n)), place{}), []byte{1})
-		}
-		if err := x.stage(&batch); err != nil {
+		err := x.stage(func(y *staged) {
+			for _, n := range numbers {
+				y.article(hash{}, &pool.Stored{Arrived: time.Unix(0, int64(n))}, place{})
+				y.location(1, pool.Number(n), false)
+			}
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

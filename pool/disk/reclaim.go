@@ -141,8 +141,8 @@ func (s *Store) copyRecords(from *segment, some []copying) error {
 			return err
 		}
 	}
-	to.checkpoint(batch, to.log.End())
-	batch.Put(tallyKey(from.number), from.tally.value())
+	to.checkpointIn(batch)
+	batch.Put(tallyKey(from.number), from.tally.append(nil))
 	return s.index.write(batch, false)
 }
 
@@ -289,7 +289,7 @@ func (r *replay) moved(a *pool.Stored, offset int64, size int) error {
 	}
 	r.count++
 	p := place{segment: r.g.number, offset: offset, size: size}
-	r.s.enterIndex(r.batch, r.g, hashOf(a.ID), a, p, r.changed)
+	r.s.enterIndex(r.filed, r.g, hashOf(a.ID), a, p, r.changed)
 	return r.write(p.end())
 }
 

@@ -212,7 +212,10 @@ func (s *Store) openSegments(segments []*segment, checkpoints map[uint32]checkpo
 // checkpoint.
 func (s *Store) openSegment(g *segment, last bool, checkpoints map[uint32]checkpoint) error {
 	c := checkpoints[g.number]
-	r := &replay{s: s, g: g, indexed: len(checkpoints) > 0, batch: new(leveldb.Batch), changed: make(map[*group]*group)}
+	r := &replay{
+		s: s, g: g, indexed: len(checkpoints) > 0,
+		filed: newStaged(), batch: new(leveldb.Batch), changed: make(map[*group]*group),
+	}
 	res, err := r.open(last, c.offset)
 	if errors.Is(err, pool.ErrCorrupt) && last {
 		// The file's header is damaged, or the file is shorter than the index
@@ -246,8 +249,9 @@ func (s *Store) openSegment(g *segment, last bool, checkpoints map[uint32]checkp
 type replay struct {
 	s       *Store
 	g       *segment
-	indexed bool // the index is not built anew
-	batch   *leveldb.Batch
+	indexed bool           // the index is not built anew
+	filed   *staged        // articles
+	batch   *leveldb.Batch // all else
 	changed map[*group]*group
 	count   int
 	bad     int     // records of another form
@@ -300,22 +304,20 @@ func (r *replay) visit(offset int64, payload []byte) error {
 		return r.moved(a, offset, len(payload))
 	}
 	r.count++
-	r.s.enterIndex(r.batch, r.g, hashOf(a.ID), a, place{segment: r.g.number, offset: offset, size: len(payload)}, r.changed)
-	if r.batch.Len() < 4096 {
+	r.s.enterIndex(r.filed, r.g, hashOf(a.ID), a, place{segment: r.g.number, offset: offset, size: len(payload)}, r.changed)
+	if r.filed.size().keys() < stagedKeys {
 		return nil
 	}
 	return r.write(place{offset: offset, size: len(payload)}.end())
 }
 
-// write writes the batch with a checkpoint.
+// write writes articles and batch with a checkpoint.
 func (r *replay) write(offset int64) error {
 	if r.salt != nil {
-		c := checkpoint{epoch: r.g.epoch, salt: *r.salt, offset: offset, gaps: r.g.gaps}
-		r.batch.Put(segmentKey(r.g.number), c.append(nil))
-		r.batch.Put(tallyKey(r.g.number), r.g.tally.value())
+		r.g.checkpoint(r.filed, *r.salt, offset)
 	}
-	putMarks(r.batch, r.changed)
-	if err := r.s.index.write(r.batch, false); err != nil {
+	putMarks(r.filed, r.changed)
+	if err := r.s.index.writeWith(r.filed, r.batch, false); err != nil {
 		return err
 	}
 	for old, now := range r.changed {

@@ -1,8 +1,10 @@
 package disk
 
 import (
+	"bytes"
 	"encoding/binary"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -17,14 +19,15 @@ const (
 	stagedOctets = 1 << 20
 )
 
-// A staging is keys and values on their way into the index's database. They are
-// found like others from the moment they are staged, but an article need not wait
+// A staging is what was filed on its way into the index's database. It is found
+// like all else from the moment it is staged, but an article need not wait
 // for the database, which takes longer than a sync. Whoever walks over keys puts
 // what is staged among them there first. What is staged when the process ends is
 // found in the segments, behind the checkpoints.
 type staging struct {
-	turn sync.Mutex    // held while anything is written to the database
-	wake chan struct{} // something was staged; for whoever puts it there
+	turn    sync.Mutex    // held while anything is written to the database
+	wake    chan struct{} // something was staged; for whoever puts it there
+	packing packing       // used by who has the turn
 
 	mu    sync.RWMutex // guards what follows
 	young *staged      // added to
@@ -33,68 +36,138 @@ type staging struct {
 	lost  error        // why some is not in the database and never will be
 }
 
-// A staged is what goes into the database in one go.
+// A staged is what goes into the database in one go. Its keys are made on the way.
 type staged struct {
-	batch leveldb.Batch
-	ends  []int                  // how many keys there were each time some had been staged
-	spans map[stagedKey]span     // of keys that are looked up one by one
+	octets   []byte // all values, one behind the other
+	articles []stagedArticle
+	rows     []stagedRow
+	singles  []stagedSingle
+	ends     []stagedEnd // each time some had been staged
+
+	byID  map[hash]int32         // which of the articles
+	byRow map[rowID]int32        // which of the rows
 	least map[uint32]pool.Number // the lowest number staged in each group
 }
 
-// A stagedKey is a key with zeros behind it: that of a message-id, or of a row,
-// which ends before. Longer ones that are staged, those of arrivals, nobody looks up.
-type stagedKey [1 + len(hash{})]byte
+// A stagedArticle is what the index has of an article, but for its rows.
+type stagedArticle struct {
+	hash    hash
+	seconds int64 // of the arrival, since 1970
+	nanos   uint32
+	segment uint32
+	offset  int64
 
-// A span is where in a batch a value lies.
-type span struct{ from, to uint32 }
+	// In the octets, one behind the other: the place, the overview line, and the
+	// value of the arrival.
+	place, overview, arrival, end uint32
+}
+
+type stagedRow struct {
+	rowID
+	article int32
+}
+
+// A rowID is the group and the number of a row.
+type rowID struct {
+	group  uint32
+	number pool.Number
+}
+
+// A stagedSingle is a key of a letter and a number, with a value.
+type stagedSingle struct {
+	key      [1 + 4]byte
+	from, to uint32
+}
+
+// A stagedEnd is how much there was of each.
+type stagedEnd struct{ articles, rows, singles int }
+
+func (e stagedEnd) keys() int { return 2*e.articles + e.rows + e.singles }
 
 func newStaging() *staging {
 	return &staging{wake: make(chan struct{}, 1), young: newStaged()}
 }
 
 func newStaged() *staged {
-	return &staged{spans: make(map[stagedKey]span), least: make(map[uint32]pool.Number)}
+	return &staged{byID: make(map[hash]int32), byRow: make(map[rowID]int32), least: make(map[uint32]pool.Number)}
 }
 
-// Put adds a key and its value, which are copied.
-func (y *staged) Put(key, value []byte) {
-	y.batch.Put(key, value)
-	if len(key) > len(stagedKey{}) {
+// article adds an article, whose rows are to follow.
+func (y *staged) article(h hash, a *pool.Stored, p place) {
+	c := stagedArticle{
+		hash: h, seconds: a.Arrived.Unix(), nanos: uint32(a.Arrived.Nanosecond()), segment: p.segment, offset: p.offset,
+		place: uint32(len(y.octets)),
+	}
+	y.octets = appendPlace(y.octets, p)
+	c.overview = uint32(len(y.octets))
+	y.octets = append(y.octets, a.Overview...)
+	c.arrival = uint32(len(y.octets))
+	y.octets = appendString(y.octets, string(a.ID))
+	c.end = uint32(len(y.octets))
+	y.byID[h] = int32(len(y.articles))
+	y.articles = append(y.articles, c)
+}
+
+// location adds one of the places of the article added last, and a row unless the
+// number has expired.
+func (y *staged) location(group uint32, n pool.Number, expired bool) {
+	last := len(y.articles) - 1
+	y.octets = binary.AppendUvarint(binary.AppendUvarint(y.octets, uint64(group)), uint64(n))
+	y.articles[last].end = uint32(len(y.octets))
+	if expired {
 		return
 	}
-	end := uint32(len(y.batch.Dump())) // the value is what was added last
-	y.spans[paddedKey(key)] = span{end - uint32(len(value)), end}
-	if key[0] != 'n' {
-		return
-	}
-	least, ok := y.least[groupOf(key)]
-	if n := numberOf(key); !ok || n < least {
-		y.least[groupOf(key)] = n
+	row := rowID{group, n}
+	y.byRow[row] = int32(last)
+	y.rows = append(y.rows, stagedRow{row, int32(last)})
+	if least, ok := y.least[group]; !ok || n < least {
+		y.least[group] = n
 	}
 }
 
-// Delete is there for [leveldb.BatchReplay]: what is staged is added to alone.
-func (y *staged) Delete([]byte) { panic("a key was to be deleted that may be staged") }
-
-func paddedKey(key []byte) stagedKey {
-	var padded stagedKey
-	copy(padded[:], key)
-	return padded
+// single adds a key of a letter and a number.
+func (y *staged) single(letter byte, number uint32, value func(dst []byte) []byte) {
+	c := stagedSingle{key: [1 + 4]byte{letter}, from: uint32(len(y.octets))}
+	binary.BigEndian.PutUint32(c.key[1:], number)
+	y.octets = value(y.octets)
+	c.to = uint32(len(y.octets))
+	y.singles = append(y.singles, c)
 }
 
-// get returns a copy of the value of a key.
+// size returns how much is staged.
+func (y *staged) size() stagedEnd {
+	return stagedEnd{len(y.articles), len(y.rows), len(y.singles)}
+}
+
+func (y *staged) row(c *stagedArticle) []byte { return y.octets[c.place:c.arrival:c.arrival] }
+
+// get returns a copy of the value of a key, unless it is that of an arrival, which
+// nobody looks up.
 func (y *staged) get(key []byte) ([]byte, bool) {
-	at, ok := y.spans[paddedKey(key)]
-	if !ok {
-		return nil, false
+	switch {
+	case key[0] == 'm' && len(key) == 1+len(hash{}):
+		if i, ok := y.byID[hash(key[1:])]; ok {
+			c := &y.articles[i]
+			return bytes.Clone(y.octets[c.place:c.overview]), true
+		}
+	case key[0] == 'n' && len(key) == 1+4+4:
+		if i, ok := y.byRow[rowID{groupOf(key), numberOf(key)}]; ok {
+			return bytes.Clone(y.row(&y.articles[i])), true
+		}
+	default:
+		for _, c := range slices.Backward(y.singles) {
+			if bytes.Equal(c.key[:], key) {
+				return bytes.Clone(y.octets[c.from:c.to]), true
+			}
+		}
 	}
-	return append([]byte{}, y.batch.Dump()[at.from:at.to]...), true
+	return nil, false
 }
 
 // among says whether there may be keys from one up to but without another.
 func (y *staged) among(from, to []byte) bool {
 	const row = 1 + 4 + 4
-	if y.batch.Len() == 0 {
+	if y.size().keys() == 0 {
 		return false
 	}
 	if from[0] != 'n' || len(from) != row || len(to) != row || groupOf(from) != groupOf(to) {
@@ -105,9 +178,10 @@ func (y *staged) among(from, to []byte) bool {
 }
 
 func (y *staged) clear() {
-	y.batch.Reset()
-	y.ends = y.ends[:0]
-	clear(y.spans)
+	y.octets, y.articles, y.rows = y.octets[:0], y.articles[:0], y.rows[:0]
+	y.singles, y.ends = y.singles[:0], y.ends[:0]
+	clear(y.byID)
+	clear(y.byRow)
 	clear(y.least)
 }
 
@@ -137,13 +211,12 @@ func (g *staging) among(from, to []byte) bool {
 func (g *staging) full() bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return g.young.batch.Len() >= stagedKeys || len(g.young.batch.Dump()) >= stagedOctets
+	return g.young.size().keys() >= stagedKeys || len(g.young.octets) >= stagedOctets
 }
 
-// stage adds a batch of keys that are new, and empties it. All of it is found at
-// once. It is refused once some was lost: a later checkpoint would hide that.
-func (x *index) stage(b *leveldb.Batch) error {
-	defer b.Reset()
+// stage lets add add what is new. All of it is found at once. It is refused once
+// some was lost: a later checkpoint would hide that.
+func (x *index) stage(add func(*staged)) error {
 	if x.staging.full() {
 		if err := x.settle(); err != nil {
 			return err
@@ -159,10 +232,8 @@ func (x *index) stage(b *leveldb.Batch) error {
 	case g.wake <- struct{}{}:
 	default:
 	}
-	if err := b.Replay(g.young); err != nil {
-		return err
-	}
-	g.young.ends = append(g.young.ends, g.young.batch.Len())
+	add(g.young)
+	g.young.ends = append(g.young.ends, g.young.size())
 	return nil
 }
 
@@ -180,10 +251,7 @@ func (x *index) settleStaged() error {
 	if err != nil || y == nil {
 		return err
 	}
-	p := &portions{x: x, ends: y.ends}
-	if err = y.batch.Replay(p); err == nil {
-		err = p.err
-	}
+	err = x.putStaged(y)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil { // it can still be looked up, but there will be nothing behind it
@@ -199,7 +267,7 @@ func (x *index) settleStaged() error {
 func (g *staging) take() (*staged, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.lost != nil || g.young.batch.Len() == 0 {
+	if g.lost != nil || g.young.size().keys() == 0 {
 		return nil, g.lost
 	}
 	g.old, g.young, g.spare = g.young, g.spare, nil
@@ -213,32 +281,57 @@ func (g *staging) take() (*staged, error) {
 // millisecond's work.
 const portionKeys = 256
 
-// portions writes what was staged to the database in portions that end where
+// putStaged writes what was staged to the database in portions that end where
 // something staged at once does, with its checkpoint. Between them it gives way:
 // whoever comes back from a sync would otherwise wait for all of it where there are
 // few processors, and with it all that the next sync is for.
-type portions struct {
-	x    *index
-	ends []int
-	packing
-	keys int
-	err  error
+func (x *index) putStaged(y *staged) error {
+	p := &x.staging.packing
+	var from stagedEnd
+	for i, to := range y.ends {
+		if i+1 < len(y.ends) && to.keys()-from.keys() < portionKeys {
+			continue
+		}
+		p.addStaged(y, from, to)
+		if err := x.put(p, false); err != nil {
+			return err
+		}
+		from = to
+		runtime.Gosched()
+	}
+	return nil
 }
 
-// Put implements [leveldb.BatchReplay].
-func (p *portions) Put(key, value []byte) {
-	p.packing.Put(key, value)
-	p.keys++
-	if p.keys < p.ends[0] {
-		return
+// addStaged adds a part of what was staged. It keeps the values where they are.
+func (p *packing) addStaged(y *staged, from, to stagedEnd) {
+	for i := range y.articles[from.articles:to.articles] {
+		c := &y.articles[from.articles+i]
+		p.alone.Put(append(append(p.own[:0], 'm'), c.hash[:]...), y.octets[c.place:c.overview])
+		start := len(p.made)
+		p.made = appendRecordPlace(appendTimeKey(p.made, c.seconds, c.nanos), c.segment, c.offset)
+		p.arrivals = append(p.arrivals, change{key: p.made[start:], value: y.octets[c.arrival:c.end]})
 	}
-	p.ends = p.ends[1:]
-	if p.err != nil || len(p.ends) > 0 && p.len() < portionKeys {
-		return
+	for _, r := range y.rows[from.rows:to.rows] {
+		start := len(p.made) // where it grows, the keys before stay where they are
+		p.made = appendNumberKey(p.made, r.group, r.number)
+		p.rows = append(p.rows, change{key: p.made[start:], value: y.row(&y.articles[r.article])})
 	}
-	p.err = p.x.put(&p.packing, false)
-	runtime.Gosched()
+	singles := y.singles[from.singles:to.singles]
+	for i := range singles {
+		c := &singles[i]
+		p.singles = append(p.singles, change{key: c.key[:], value: y.octets[c.from:c.to]})
+	}
+	for _, c := range inOrder(p.singles) { // many were staged several times
+		p.alone.Put(c.key, c.value)
+	}
 }
 
-// Delete implements [leveldb.BatchReplay].
-func (p *portions) Delete([]byte) { panic("a key was to be deleted that was staged") }
+// replay gives all keys and values.
+func (y *staged) replay(to leveldb.BatchReplay) error {
+	var p packing
+	p.addStaged(y, stagedEnd{}, y.size())
+	for _, c := range slices.Concat(p.rows, p.arrivals) {
+		to.Put(c.key, c.value)
+	}
+	return p.alone.Replay(to)
+}

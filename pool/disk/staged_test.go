@@ -107,7 +107,7 @@ func TestStore_boundsWhatIsStaged(t *testing.T) {
 		if filings[0].err != nil {
 			t.Fatal(filings[0].err)
 		}
-		most = max(most, y.young.batch.Len())
+		most = max(most, y.young.size().keys())
 	}
 	if all := written.Load(); all > 40*(100*3+3) {
 		t.Errorf("%d keys were written, want each once", all)
@@ -122,14 +122,14 @@ func TestStore_boundsWhatIsStaged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	staged := y.young.batch.Len()
+	staged := y.young.size().keys()
 	scan("b", pool.MaxNumber)
 	scan("a", y.young.least[s.groups["a"].id]-1)
-	if staged == 0 || y.young.batch.Len() != staged {
-		t.Errorf("of %d keys %d are staged after scans of others", staged, y.young.batch.Len())
+	if staged == 0 || y.young.size().keys() != staged {
+		t.Errorf("of %d keys %d are staged after scans of others", staged, y.young.size().keys())
 	}
 	scan("a", pool.MaxNumber)
-	if n := y.young.batch.Len(); n > 0 {
+	if n := y.young.size().keys(); n > 0 {
 		t.Errorf("%d keys are staged after a scan of them", n)
 	}
 }

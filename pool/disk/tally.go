@@ -27,9 +27,9 @@ func (t *tally) enter(a *pool.Stored) {
 	t.filed += len(a.Locations)
 }
 
-// value returns what the index keeps of it.
-func (t tally) value() []byte {
-	dst := binary.AppendUvarint(nil, uint64(t.filed))
+// append appends what the index keeps of it to dst.
+func (t tally) append(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(t.filed))
 	dst = binary.AppendUvarint(dst, uint64(t.live))
 	dst = binary.AppendVarint(dst, t.from)
 	return binary.AppendVarint(dst, t.to)

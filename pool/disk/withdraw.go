@@ -69,7 +69,7 @@ func (s *Store) writeWithdrawal(gone *pool.Stored) error {
 	batch := new(leveldb.Batch)
 	changed, err := s.leaveIndex(batch, gone, p)
 	if err == nil {
-		seg.checkpoint(batch, seg.log.End())
+		seg.checkpointIn(batch)
 		err = s.index.write(batch, false)
 	}
 	if err == nil {
@@ -172,7 +172,7 @@ func (s *Store) unfile(batch *leveldb.Batch, gone *pool.Stored, p place) (map[*g
 		batch.Delete(key)
 		batch.Put(groupKey(g.id), now.appendMarks(nil))
 	}
-	batch.Put(tallyKey(from.number), from.tally.value())
+	batch.Put(tallyKey(from.number), from.tally.append(nil))
 	return changed, nil
 }
 
