@@ -85,7 +85,7 @@ func start(t testing.TB, program, certificate string, settings []Setting) *Gatew
 // choosePort finds ports that nobody uses and writes them to the configuration.
 func (g *Gateway) choosePort() {
 	g.t.Helper()
-	g.Address = g.freeAddress()
+	g.Address = FreeAddress(g.t)
 	var err error
 	if g.Host, g.Port, err = net.SplitHostPort(g.Address); err != nil {
 		g.t.Fatal(err)
@@ -94,26 +94,11 @@ func (g *Gateway) choosePort() {
 	if g.Certificate == "" {
 		return
 	}
-	secure := g.freeAddress()
+	secure := FreeAddress(g.t)
 	if _, g.SecurePort, err = net.SplitHostPort(secure); err != nil {
 		g.t.Fatal(err)
 	}
 	change(g.t, g.Config, Setting{"nntps", `"` + secure + `"`})
-}
-
-// freeAddress returns an address of this machine where nobody listens.
-func (g *Gateway) freeAddress() string {
-	g.t.Helper()
-	var listen net.ListenConfig
-	l, err := listen.Listen(g.t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		g.t.Fatal(err)
-	}
-	return address
 }
 
 // start starts the process and says whether it came to answer.
@@ -193,6 +178,22 @@ func (g *Gateway) Restart() {
 	}
 	if !g.start() {
 		g.t.Fatal("the gateway does not start again")
+	}
+}
+
+// Reload tells the gateway that its configuration has changed, and returns once all
+// of it is taken over.
+func (g *Gateway) Reload() {
+	g.t.Helper()
+	const taken = "configuration reloaded"
+	before := strings.Count(g.logged(), taken)
+	if err := syscall.Kill(g.PID(), syscall.SIGHUP); err != nil {
+		g.t.Fatal(err)
+	}
+	for late := time.Now().Add(patience); strings.Count(g.logged(), taken) == before; time.Sleep(look) {
+		if time.Now().After(late) {
+			g.t.Fatal("the gateway does not take over its configuration")
+		}
 	}
 }
 

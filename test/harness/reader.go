@@ -40,6 +40,9 @@ func (g *Gateway) Dial() *Reader {
 	return r
 }
 
+// Close ends the connection.
+func (r *Reader) Close() { _ = r.conn.Close() }
+
 // waits gives the server time for what it is asked next.
 func (r *Reader) waits() {
 	r.t.Helper()

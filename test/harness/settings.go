@@ -7,8 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/restante/restante/pool"
 )
 
 // Domain is the name of the gateways under test.
@@ -78,6 +82,23 @@ func run(t testing.TB, args ...string) string {
 		t.Fatalf("restanted %s: %v\n%s", args[0], err, out)
 	}
 	return string(bytes.TrimSpace(out))
+}
+
+// Quiet returns settings with which no batch leaves and no epoch ends while a test
+// goes on: of some long intervals between batches it takes one that does not end
+// within the next hour.
+func Quiet() []Setting {
+	const ahead = 100 // batches in an epoch
+	now := time.Now()
+	for interval := 24 * time.Hour; ; interval += time.Hour {
+		calendar := pool.Calendar{BatchInterval: interval, EpochLength: ahead * interval}
+		if calendar.Start(calendar.Batch(now)+1).Sub(now) > time.Hour {
+			return []Setting{
+				{"batch_interval", fmt.Sprintf("%q", interval)}, {"epoch_length", fmt.Sprintf("%q", ahead*interval)},
+				{"backlog", strconv.Itoa(ahead)},
+			}
+		}
+	}
 }
 
 // Passphrase returns a new passphrase that the gateway itself made up.
