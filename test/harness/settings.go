@@ -94,7 +94,8 @@ func Quiet() []Setting {
 		calendar := pool.Calendar{BatchInterval: interval, EpochLength: ahead * interval}
 		if calendar.Start(calendar.Batch(now)+1).Sub(now) > time.Hour {
 			return []Setting{
-				{"batch_interval", fmt.Sprintf("%q", interval)}, {"epoch_length", fmt.Sprintf("%q", ahead*interval)},
+				{"batch_interval", fmt.Sprintf("%q", interval)},
+				{"epoch_length", fmt.Sprintf("%q", ahead*interval)},
 				{"backlog", strconv.Itoa(ahead)},
 			}
 		}

@@ -92,6 +92,7 @@ func (r *ring) pools() (all [five]map[string]string) {
 				all[i][id] = body
 			}
 		}
+		reader.Close()
 	}
 	return all
 }
@@ -114,6 +115,7 @@ func (p *person) write(t *testing.T, to *person, words string) {
 func (p *person) inbox(t *testing.T) (texts []string) {
 	t.Helper()
 	r := newReader(t, p.home.Address)
+	defer func() { _ = r.conn.Close() }()
 	r.ask("AUTHINFO USER " + p.name)
 	if reply := r.ask("AUTHINFO PASS " + p.pass); reply.Code != nntp.CodeLoggedIn {
 		t.Fatalf("the login: %d", reply.Code)

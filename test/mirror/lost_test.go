@@ -59,6 +59,7 @@ func reads(t *testing.T, a *harness.Gateway, pass string) {
 	t.Helper()
 	await(t, "Alice's mail is back", func() bool {
 		alice := a.Dial()
+		defer alice.Close()
 		alice.Login("alice", pass)
 		for _, body := range alice.Bodies("restante.inbox") {
 			if strings.Contains(body, "Hello Alice.") {
@@ -107,7 +108,7 @@ func TestLost_mailComesBackFromTheMirror(t *testing.T) {
 		lose(t, a, kept...)
 		a.Restart()
 		reads(t, a, pass)
-		time.Sleep(3 * time.Second) // some more batches leave
+		leaves(t, a, "a.example", 3)
 		follows(t, b, a, "a.example", 10)
 		oneHistory(t, a, b)
 		if t.Failed() {
@@ -126,9 +127,19 @@ func TestLost_nothingLeavesBeforeAMirrorAnswers(t *testing.T) {
 	if _, reply := try(t, a, "Newsgroups: misc.test\nFrom: x@y.example\nSubject: too early\n\nx\n"); !strings.Contains(reply, "could not be taken") {
 		t.Errorf("a post is answered %q", reply)
 	}
-	time.Sleep(3 * time.Second)
+	asks := func(times int) {
+		await(t, "it asks its mirror", func() bool {
+			log, err := os.ReadFile(a.Log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Count(string(log), "other servers must be asked what has left here before") >= times
+		})
+		time.Sleep(2 * time.Second) // batches would leave
+	}
+	asks(1)
 	a.Restart() // which forgets nothing
-	time.Sleep(time.Second)
+	asks(2)
 	if n := len(bodiesIn(t, a, "restante.manifest", "a.example")) + len(bodiesIn(t, a, "restante.keys", "a.example")); n > 0 {
 		t.Errorf("%d articles have left", n)
 	}
@@ -168,7 +179,7 @@ func TestLost_anOldSnapshotContradictsNothing(t *testing.T) {
 	}
 	rewrite(t, a, "retention", "retention = 5")
 	a.Restart()
-	time.Sleep(4 * time.Second)
+	leaves(t, a, "a.example", 3)
 	follows(t, b, a, "a.example", 20)
 	kept := 0
 	for what, keys := range map[string]string{"everything": "", "the keys alone": "keys"} {

@@ -74,7 +74,9 @@ func (r *reader) article(id string) []byte {
 func bodiesIn(t *testing.T, g *harness.Gateway, group, of string) map[string]string {
 	t.Helper()
 	out := make(map[string]string)
-	for id, body := range g.Dial().Bodies(group) {
+	r := g.Dial()
+	defer r.Close()
+	for id, body := range r.Bodies(group) {
 		if strings.HasSuffix(id, "@"+of+">") {
 			out[id] = body
 		}
@@ -83,7 +85,7 @@ func bodiesIn(t *testing.T, g *harness.Gateway, group, of string) map[string]str
 }
 
 // patience is how long gateways may take for what they are to do by themselves.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // await waits for what the gateways do by themselves.
 func await(t *testing.T, what string, done func() bool) {
