@@ -333,7 +333,7 @@ func (r *run) published(ctx context.Context, server remote.Server) error {
 		own[r.Gateways[i].Domain] = &r.Gateways[i]
 	}
 	f := &fetcher{run: r, conn: conn, server: server.Address, group: keysGroup}
-	var before [][]byte // own gateways' directories, which name the ones before them
+	var before [][]byte // what own gateways have posted: directories, which name the ones before them
 	err = f.all(ctx, func(_ pool.Number, text []byte) error {
 		domain, signed, err := noteOf(text, keysGroup)
 		if err != nil {
@@ -358,16 +358,22 @@ func (r *run) published(ctx context.Context, server remote.Server) error {
 	if err == nil {
 		err = r.closeGaps(func(id pool.MessageID) ([]byte, error) { return ask(conn, id) })
 	}
+	r.back(own, before)
+	return err
+}
+
+// back goes from the newest directories of the user's own gateways to those before.
+// What such a gateway posts among the keys may be another's that it witnesses.
+func (r *run) back(own map[string]*Gateway, before [][]byte) {
 	for _, signed := range slices.Backward(before) {
-		d, errPeek := note.PeekDirectory(signed)
-		if errPeek != nil {
+		d, err := note.PeekDirectory(signed)
+		if err != nil || own[d.Domain] == nil {
 			continue
 		}
 		if chain := r.chains[d.Domain]; chain != nil && d.Serial < chain.Directory().Serial {
-			_ = r.learn(d.Domain, own[d.Domain].Pinned, signed, nil) // what was wrong was said above
+			_ = r.learn(d.Domain, own[d.Domain].Pinned, signed, nil) // what was wrong was said before
 		}
 	}
-	return err
 }
 
 // stranger learns a directory of a gateway at which the user has no mailbox, but

@@ -175,6 +175,22 @@ func TestLearn_goesBackToAReplacedKey(t *testing.T) {
 	}
 }
 
+// The user's own gateway witnesses another one's directories, which has published a
+// newer one since.
+func TestBack_passesOverWhatIsWitnessed(t *testing.T) {
+	r, p := newRun(t), newPrinter(t)
+	all := [][]byte{p.next(10, nil), p.next(11, nil)}
+	for _, signed := range all {
+		if err := r.stranger(domain, signed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.back(map[string]*Gateway{"home.example": {Domain: "home.example"}}, all)
+	if got := r.chains[domain].Directory().Serial; got != 1 {
+		t.Errorf("it goes on from %d", got)
+	}
+}
+
 // Articles come in any order to a server: a gateway that is not the user's own is
 // followed all the same.
 func TestStranger_directoriesOutOfOrder(t *testing.T) {
