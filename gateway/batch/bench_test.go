@@ -112,7 +112,7 @@ func (b *bench) send(p person, n int) []Slot {
 		b.t.Fatal(err)
 	}
 	slots = slices.Clone(slots)
-	if err := booking.Deposit(b.t.Context(), b.payloads(p, slots), nil); err != nil {
+	if err := booking.Deposit(b.t.Context(), b.payloads(p, slots)); err != nil {
 		b.t.Fatal(err)
 	}
 	return slots
@@ -140,11 +140,15 @@ func (b *bench) post(words string) time.Time {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	text := fmt.Sprintf("Newsgroups: restante.cards,not.carried\r\nMessage-ID: <%s@x.example>\r\nSubject: x\r\nFrom: x\r\nDate: %s\r\n\r\nx\r\n", words, article.Date(when))
-	if err := booking.Deposit(b.t.Context(), nil, []byte(text)); err != nil {
+	if err := booking.Deposit(b.t.Context(), nil, posted(words, when)); err != nil {
 		b.t.Fatal(err)
 	}
 	return when
+}
+
+// posted is the text of a public post.
+func posted(words string, when time.Time) []byte {
+	return fmt.Appendf(nil, "Newsgroups: restante.cards,not.carried\r\nMessage-ID: <%s@x.example>\r\nSubject: x\r\nFrom: x\r\nDate: %s\r\n\r\nx\r\n", words, article.Date(when))
 }
 
 // releaseDue releases all that is due now.

@@ -10,13 +10,18 @@ import (
 )
 
 // A Booking is places in coming batches for one deposit: a slot for each pool
-// entry, and perhaps a place for a public post. It must be settled, by Deposit
-// or Drop, and soon: its batches wait for it.
+// entry, and a place for each public post. It must be settled, by Deposit or Drop,
+// and soon: its batches wait for it.
 type Booking struct {
 	queue *Queue
 	slots []Slot // in the order of the entries
-	post  uint64 // batch of the public post, or 0
-	size  int    // octets booked for it
+	posts []post // in the order of the public posts
+}
+
+// A post is the place of a public post.
+type post struct {
+	batch uint64
+	size  int // octets booked for it
 }
 
 // A Slot is one place in one batch, for one entry of one mailbox.
@@ -115,7 +120,7 @@ func (q *Queue) drop(b *Booking, s *sighting, at position, n int) (dropped int) 
 	return dropped
 }
 
-// Post books a place for one public post of at most size octets in the next
+// Post books a place for one more public post, of at most size octets, in the next
 // batch, and returns when that is released. It returns [ErrBacklog] when too
 // much waits for it already.
 func (b *Booking) Post(size int) (time.Time, error) {
@@ -125,18 +130,19 @@ func (b *Booking) Post(size int) (time.Time, error) {
 	if q.posts+size > q.shape.Posts {
 		return time.Time{}, ErrBacklog
 	}
-	b.post, b.size = q.next(), size
-	p := q.at(b.post)
+	place := post{q.next(), size}
+	b.posts = append(b.posts, place)
+	p := q.at(place.batch)
 	p.unready++
 	p.octets += size
 	q.posts += size
-	return q.shape.Calendar.Start(b.post), nil
+	return q.shape.Calendar.Start(place.batch), nil
 }
 
-// Deposit puts one payload for each booked slot, in their order, and the text of
-// the booked public post on stable storage. All of it is kept or none.
-func (b *Booking) Deposit(ctx context.Context, payloads [][]byte, post []byte) error {
-	items := make([]item, 0, len(b.slots)+1)
+// Deposit puts one payload for each booked slot, and one text for each booked public
+// post, in their order, on stable storage. All of it is kept or none.
+func (b *Booking) Deposit(ctx context.Context, payloads [][]byte, texts ...[]byte) error {
+	items := make([]item, 0, len(b.slots)+len(b.posts))
 	for i, s := range b.slots {
 		it := item{kind: kindEntry, batch: s.Batch, tag: s.Tag, turn: s.turn, data: payloads[i]}
 		if s.use == waste {
@@ -144,8 +150,8 @@ func (b *Booking) Deposit(ctx context.Context, payloads [][]byte, post []byte) e
 		}
 		items = append(items, it)
 	}
-	if b.post != 0 {
-		items = append(items, item{kind: kindPost, batch: b.post, data: post})
+	for i, p := range b.posts {
+		items = append(items, item{kind: kindPost, batch: p.batch, data: texts[i]})
 	}
 	if len(items) == 0 {
 		return nil
@@ -179,10 +185,10 @@ func (b *Booking) settle(accepted []item) {
 			p.places[s.Tag].dropped--
 		}
 	}
-	if b.post != 0 {
-		q.batches[b.post].unready--
+	for _, p := range b.posts {
+		q.batches[p.batch].unready--
 	}
-	b.slots, b.post = nil, 0
+	b.slots, b.posts = nil, nil
 	q.changed.Broadcast()
 }
 
@@ -197,12 +203,12 @@ func (b *Booking) Drop() {
 			q.batches[s.Batch].giveBack(s)
 		}
 	}
-	if b.post != 0 {
-		p := q.batches[b.post]
+	for _, place := range b.posts {
+		p := q.batches[place.batch]
 		p.unready--
-		p.octets -= b.size
-		q.posts -= b.size
+		p.octets -= place.size
+		q.posts -= place.size
 	}
-	b.slots, b.post = nil, 0
+	b.slots, b.posts = nil, nil
 	q.changed.Broadcast()
 }

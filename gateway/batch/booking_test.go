@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/restante/restante/pool/record/recordtest"
 )
 
 func TestBooking_postsAreBounded(t *testing.T) {
@@ -44,6 +46,63 @@ func TestBooking_slotsOfOneMailboxSpillIntoTheNextBatch(t *testing.T) {
 					t.Errorf("after batch %d entry %d is in the pool: %v", batch, i, got)
 				}
 			}
+		}
+	})
+}
+
+// What is booked together is one deposit: it takes one sync, and all of it is kept or
+// none.
+func TestBooking_manyPostsAreOneDeposit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		p := somebody()
+		book := func() (*Booking, [][]byte, [][]byte) {
+			booking := b.queue.Begin()
+			slots, _, err := booking.Entries(2, p.blinder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var texts [][]byte
+			for i := range 8 {
+				when, err := booking.Post(1000)
+				if err != nil {
+					t.Fatal(err)
+				}
+				texts = append(texts, posted(fmt.Sprint(i), when))
+			}
+			return booking, b.payloads(p, slots), texts
+		}
+		booking, _, _ := book()
+		booking.Drop() // or there would be no room for the next one
+		faults := b.failing()
+		booking, payloads, texts := book()
+		before := faults.Count(recordtest.Sync)
+		if err := booking.Deposit(t.Context(), payloads, texts...); err != nil {
+			t.Fatal(err)
+		}
+		if n := faults.Count(recordtest.Sync) - before; n != 1 {
+			t.Errorf("a deposit of two entries and eight posts took %d syncs", n)
+		}
+		b.reopen()
+		if n := b.queue.Waiting(); n != 10 {
+			t.Errorf("%d of 10 wait", n)
+		}
+		nextBatch()
+		b.releaseDue()
+		if n := b.count(cards); n != 8 {
+			t.Errorf("%d posts left, want 8", n)
+		}
+
+		faults = b.failing()
+		booking, payloads, texts = book()
+		faults.Set(recordtest.Fault{Op: recordtest.WriteAt, Err: errors.New("the disk is failing")})
+		if err := booking.Deposit(t.Context(), payloads, texts...); err == nil {
+			t.Error("what could not be written was accepted")
+		}
+		booking.Drop()
+		b.reopen()
+		if n := b.queue.Waiting(); n != 0 {
+			t.Errorf("%d of a deposit that failed wait", n)
 		}
 	})
 }
@@ -96,7 +155,7 @@ func TestDeposit_afterClose(t *testing.T) {
 	if err := b.queue.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := booking.Deposit(t.Context(), payloads, nil); !errors.Is(err, ErrClosed) {
+	if err := booking.Deposit(t.Context(), payloads); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}
 	booking.Drop()

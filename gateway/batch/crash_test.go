@@ -171,7 +171,7 @@ func TestDeposit_thatFailedInASyncKeepsItsSlots(t *testing.T) {
 		}
 		payloads := b.payloads(p, slots)
 		faults.Set(recordtest.Fault{Op: recordtest.Sync, Err: errors.New("the disk is failing"), Once: true})
-		if err := booking.Deposit(t.Context(), payloads, nil); !errors.Is(err, pool.ErrReadOnly) {
+		if err := booking.Deposit(t.Context(), payloads); !errors.Is(err, pool.ErrReadOnly) {
 			t.Fatalf("got %v, want ErrReadOnly", err)
 		}
 		booking.Drop()
@@ -203,7 +203,7 @@ func TestDeposit_slotsOfAFailedOneAreNotGivenToAnother(t *testing.T) {
 		}
 		tag := failed[0].Tag
 		faults.Set(recordtest.Fault{Op: recordtest.Sync, Err: errors.New("the disk is failing"), Once: true})
-		if err := booking.Deposit(t.Context(), b.payloads(p, failed), nil); err == nil {
+		if err := booking.Deposit(t.Context(), b.payloads(p, failed)); err == nil {
 			t.Fatal("the fault did not strike")
 		}
 		again, _, err := b.queue.Begin().Entries(1, p.blinder)

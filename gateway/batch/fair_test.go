@@ -63,7 +63,7 @@ func (m *market) deposit(who, n int) {
 	slots = slices.Clone(slots)
 	payloads := make([][]byte, n)
 	payloads[0] = fmt.Append(nil, d)
-	if err := booking.Deposit(m.t.Context(), payloads, nil); err != nil {
+	if err := booking.Deposit(m.t.Context(), payloads); err != nil {
 		m.t.Fatal(err)
 	}
 	if free && m.own[position{first, who}] == 0 && (d > 0 && n == 1 || d == 0 && slots[0].Batch != first) {

@@ -38,7 +38,7 @@ func (b *bench) pour(p person, n int) (slots []Slot, dropped int) {
 		payloads = append(payloads, plain(fmt.Sprint(d, " dropped.")))
 		dropped = max(dropped, d)
 	}
-	if err := booking.Deposit(b.t.Context(), payloads, nil); err != nil {
+	if err := booking.Deposit(b.t.Context(), payloads); err != nil {
 		b.t.Fatal(err)
 	}
 	return slots, dropped
@@ -187,7 +187,7 @@ func TestNotice_laterOnesReplaceIt(t *testing.T) {
 		if err != nil || dropped != 6 || len(four) != 4 {
 			t.Fatalf("%d slots, %d dropped, %v", len(four), dropped, err)
 		}
-		if err := long.Deposit(t.Context(), [][]byte{plain("six."), plain("x"), plain("x"), plain("x")}, nil); err != nil {
+		if err := long.Deposit(t.Context(), [][]byte{plain("six."), plain("x"), plain("x"), plain("x")}); err != nil {
 			t.Fatal(err)
 		}
 		if got := b.queue.Waiting(); got != room+1 {
@@ -251,7 +251,7 @@ func TestNotice_failedDepositsAreNotCounted(t *testing.T) {
 		}
 		failed, n := dropped()
 		faults.Set(recordtest.Fault{Op: recordtest.Sync, Err: errors.New("the disk is failing"), Once: true})
-		if err := failed.Deposit(t.Context(), [][]byte{plain("x")}, nil); !errors.Is(err, pool.ErrReadOnly) || n != 3 {
+		if err := failed.Deposit(t.Context(), [][]byte{plain("x")}); !errors.Is(err, pool.ErrReadOnly) || n != 3 {
 			t.Fatalf("number %d, %v", n, err)
 		}
 		failed.Drop()
@@ -278,7 +278,7 @@ func TestNotice_manyDropAtOnce(t *testing.T) {
 				booking := b.queue.Begin()
 				_, n, err := booking.Entries(1, p.blinder)
 				if err == nil {
-					err = booking.Deposit(t.Context(), [][]byte{plain(fmt.Sprint(n, " dropped."))}, nil)
+					err = booking.Deposit(t.Context(), [][]byte{plain(fmt.Sprint(n, " dropped."))})
 				}
 				if err != nil {
 					t.Error(err)

@@ -253,7 +253,7 @@ func (f *flicker) crowd() (accepted []Slot) {
 			for i := range payloads {
 				payloads[i] = plain(fmt.Sprint(i))
 			}
-			if booking.Deposit(f.t.Context(), payloads, nil) == nil {
+			if booking.Deposit(f.t.Context(), payloads) == nil {
 				mu.Lock()
 				defer mu.Unlock()
 				accepted = append(accepted, slots...)

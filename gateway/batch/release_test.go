@@ -275,7 +275,7 @@ func TestRelease_waitsForABookingUnderWay(t *testing.T) {
 		if late := b.send(somebody(), 1); late[0].Batch <= slots[0].Batch {
 			t.Error("a batch took a booking after its time")
 		}
-		if err := booking.Deposit(t.Context(), b.payloads(p, slots), nil); err != nil {
+		if err := booking.Deposit(t.Context(), b.payloads(p, slots)); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-released; err != nil {

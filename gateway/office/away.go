@@ -22,7 +22,8 @@ type Away interface {
 
 // sendAway seals a private message to the gateway of the token that it answers.
 // It leaves with the next batch, as public posts do, in one article for each
-// fragment (docs/protocol.md, section 11). Nothing of it rests here in the clear.
+// fragment (docs/protocol.md, section 11), all of them or none. Nothing of it rests
+// here in the clear.
 func (o *Office) sendAway(ctx context.Context, post *article.Article, answered pool.MessageID, domain string, from *Mailbox) (pool.MessageID, error) {
 	if o.Away == nil {
 		return "", ErrForeign
@@ -50,28 +51,30 @@ func (o *Office) sendAway(ctx context.Context, post *article.Article, answered p
 	if err != nil {
 		return "", ErrTooLarge
 	}
+	sealed := make([]*entry.Submission, len(fragments)) // before anything is booked: batches wait for that
 	for i, f := range fragments {
 		payload, err := envelope.SealSubmission(key, domain, epoch, f)
 		if err != nil {
 			return "", err
 		}
-		to := from
-		if i < len(fragments)-1 { // the receipt goes with the last one
-			to = nil
-		}
-		s := &entry.Submission{To: domain, Epoch: epoch, Payload: payload}
-		if _, err := o.submission(ctx, s, message, answered, to); err != nil {
+		sealed[i] = &entry.Submission{To: domain, Epoch: epoch, Payload: payload}
+	}
+	d := o.deposit()
+	defer d.booking.Drop()
+	if err := d.receipt(message, string(answered), from); err != nil {
+		return "", err
+	}
+	for _, s := range sealed {
+		if _, err := d.submission(s); err != nil {
 			return "", err
 		}
 	}
-	return id, nil
+	return id, d.booking.Deposit(ctx, d.payloads, d.posts...)
 }
 
-// submission lets one sealed submission leave with the next batch, and returns
-// its Message-ID.
-func (o *Office) submission(ctx context.Context, s *entry.Submission, message *article.Article, answered pool.MessageID, from *Mailbox) (pool.MessageID, error) {
-	d := o.deposit()
-	defer d.booking.Drop()
+// submission lets one sealed submission leave with the next batch, once it is
+// deposited, and returns its Message-ID.
+func (d *deposit) submission(s *entry.Submission) (pool.MessageID, error) {
 	date, err := d.booking.Post(maxHeader + 2*len(s.Payload))
 	if err != nil {
 		return "", err
@@ -80,19 +83,11 @@ func (o *Office) submission(ctx context.Context, s *entry.Submission, message *a
 	if err != nil {
 		return "", err
 	}
-	if err := public.Set("Path", o.Domain+"!.POSTED!not-for-mail"); err != nil {
+	if err := public.Set("Path", d.office.Domain+"!.POSTED!not-for-mail"); err != nil {
 		return "", err
 	}
-	id, err := public.ID()
-	if err != nil {
-		return "", err
-	}
-	if from != nil {
-		if err := d.receipt(message, string(answered), from); err != nil {
-			return "", err
-		}
-	}
-	return id, d.booking.Deposit(ctx, d.payloads, public.Text())
+	d.posts = append(d.posts, public.Text())
+	return public.ID()
 }
 
 // relay lets a submission that somebody has sealed herself leave with the next
@@ -109,7 +104,13 @@ func (o *Office) relay(ctx context.Context, post *article.Article) (pool.Message
 			return "", ErrConvicted
 		}
 	}
-	return o.submission(ctx, s, nil, "", nil)
+	d := o.deposit()
+	defer d.booking.Drop()
+	id, err := d.submission(s)
+	if err != nil {
+		return "", err
+	}
+	return id, d.booking.Deposit(ctx, nil, d.posts...)
 }
 
 // TakeSealed takes an article that was submitted sealed, as [Office.Submit] takes
@@ -152,7 +153,7 @@ func (o *Office) TakeSealed(ctx context.Context, text []byte, name [32]byte) err
 	if err := d.seal(envelope.KindMessage, message.Text(), to); err != nil {
 		return unlessFull(err)
 	}
-	return d.booking.Deposit(ctx, d.payloads, nil)
+	return d.booking.Deposit(ctx, d.payloads)
 }
 
 // unlessFull keeps what passes apart from what does not: a backlog does.

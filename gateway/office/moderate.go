@@ -68,7 +68,7 @@ func (o *Office) forward(ctx context.Context, post *article.Article, groups []po
 	if err := d.seal(envelope.KindMessage, message.Text(), to); err != nil {
 		return "", err
 	}
-	return id, d.booking.Deposit(ctx, d.payloads, nil)
+	return id, d.booking.Deposit(ctx, d.payloads)
 }
 
 // approved checks that an approved post comes from the login of the moderator of

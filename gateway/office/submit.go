@@ -103,7 +103,7 @@ func (o *Office) deliver(ctx context.Context, post *article.Article, from *Mailb
 	if err := d.seal(envelope.KindMessage, message.Text(), to); err != nil {
 		return "", err
 	}
-	return id, d.booking.Deposit(ctx, d.payloads, nil)
+	return id, d.booking.Deposit(ctx, d.payloads)
 }
 
 // publish lets a public post leave with the next batch, or brings it to the
@@ -319,7 +319,8 @@ func addressee(to string) (pool.MessageID, bool) {
 type deposit struct {
 	office   *Office
 	booking  *batch.Booking
-	payloads [][]byte
+	payloads [][]byte          // for the booked entries
+	posts    [][]byte          // the texts for the booked public posts
 	handle   *[handleSize]byte // of the message's fragments; nil: a random one
 }
 

@@ -144,7 +144,7 @@ func (r *releasing) fill(t *testing.T, box *identity.Mailbox) uint64 {
 		number = slots[0].Batch
 		payloads = append(payloads, seal(t, box, secret, slots[0].Tag.MessageID(domain)))
 	}
-	if err := booking.Deposit(t.Context(), payloads, nil); err != nil {
+	if err := booking.Deposit(t.Context(), payloads); err != nil {
 		t.Fatal(err)
 	}
 	return number

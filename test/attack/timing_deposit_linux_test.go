@@ -140,7 +140,7 @@ func (d *depositing) measurePlaces(n int) times {
 			if _, _, err := booking.Entries(entries[i], blinders[i]); err != nil {
 				return err
 			}
-			return booking.Deposit(d.t.Context(), payloads[:entries[i]], nil)
+			return booking.Deposit(d.t.Context(), payloads[:entries[i]])
 		}
 	})
 }
@@ -223,7 +223,7 @@ func (d *depositing) take(blinder batch.Blinder, messages int) {
 		booking := d.office.Queue.Begin()
 		_, _, err := booking.Entries(1, blinder)
 		if err == nil {
-			err = booking.Deposit(d.t.Context(), [][]byte{make([]byte, envelope.PayloadSize)}, nil)
+			err = booking.Deposit(d.t.Context(), [][]byte{make([]byte, envelope.PayloadSize)})
 		}
 		if err != nil {
 			d.t.Fatal(err)
