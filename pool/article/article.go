@@ -37,8 +37,8 @@ func (a *Article) Get(name string) string {
 // unfolded and trimmed.
 func (a *Article) Values(name string) []string {
 	var out []string
-	for _, f := range a.fields {
-		if f.is(name) {
+	for i := range a.fields {
+		if f := &a.fields[i]; f.is(name) {
 			out = append(out, f.Value())
 		}
 	}
@@ -90,18 +90,20 @@ func (a *Article) Prepend(name, head, tail string) error {
 	if head == "" || strings.ContainsAny(head+tail, "\r\n\x00") {
 		return refuseHeader()
 	}
-	f := a.fields[i]
-	rest := strings.TrimLeft(f.raw, folds)
-	line, _, _ := strings.Cut(rest, "\r\n")
-	first := len(tail) + len(line)
-	raw := " " + head + tail + rest
-	if len(f.name)+len(": ")+len(head)+first > maxHeaderLine {
-		raw = " " + head + "\r\n " + tail + rest
+	f := &a.fields[i]
+	start, rest := f.line[:f.colon+len(":")], strings.TrimLeft(f.line[f.colon+len(":"):], folds)
+	if rest == "" { // it was empty
+		rest = "\r\n"
 	}
-	if first+len(" ") > maxHeaderLine || len(f.name)+len(": ")+len(head) > maxHeaderLine {
+	first := len(tail) + strings.IndexByte(rest, '\r')
+	broken := ""
+	if len(start)+len(" ")+len(head)+first > maxHeaderLine {
+		broken = "\r\n "
+	}
+	if first+len(" ") > maxHeaderLine || len(start)+len(" ")+len(head) > maxHeaderLine {
 		return refuseLongLine()
 	}
-	a.fields[i].raw = raw
+	f.line = start + " " + head + broken + tail + rest
 	return nil
 }
 
@@ -154,17 +156,16 @@ func (a *Article) Text() []byte {
 // Size returns how many octets Text has.
 func (a *Article) Size() int {
 	size := len("\r\n") + len(a.body)
-	for _, f := range a.fields {
-		size += len(f.name) + len(":") + len(f.raw) + len("\r\n")
+	for i := range a.fields {
+		size += len(a.fields[i].line)
 	}
 	return size
 }
 
 func (a *Article) appendHeader(dst []byte, without string) []byte {
-	for _, f := range a.fields {
-		if !f.is(without) {
-			dst = append(append(append(dst, f.name...), ':'), f.raw...)
-			dst = append(dst, "\r\n"...)
+	for i := range a.fields {
+		if f := &a.fields[i]; !f.is(without) {
+			dst = append(dst, f.line...)
 		}
 	}
 	return dst
@@ -172,8 +173,9 @@ func (a *Article) appendHeader(dst []byte, without string) []byte {
 
 // index returns where the first field of that name is, or -1.
 func (a *Article) index(name string) int {
+	mark := markOf(name)
 	for i := range a.fields {
-		if a.fields[i].is(name) {
+		if f := &a.fields[i]; f.mark == mark && f.named(name) {
 			return i
 		}
 	}
@@ -193,5 +195,6 @@ func newField(name, value string) (Field, error) {
 	if !ok {
 		return Field{}, refuseLongLine()
 	}
-	return Field{name: name, raw: raw}, nil
+	f, _ := fieldOf(name + ":" + raw + "\r\n")
+	return f, nil
 }

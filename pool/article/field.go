@@ -5,26 +5,48 @@ import "strings"
 // A Field is one header field. Only [Parse], [Article.Add] and [Article.Set]
 // make one.
 type Field struct {
-	name string
-	raw  string // all between the colon and the last CRLF, folds included
+	line  string // the whole of it, with folds and CRLFs
+	colon int    // where its name ends
+	mark  int    // of its name
 }
 
-// is says whether the field has that name, in any case. Names are US-ASCII, so
-// that those of another length can't be the same, nor those whose first letters differ
-// by more than the one bit that makes them small.
-func (f Field) is(name string) bool {
-	return len(f.name) == len(name) && (f.name[0]^name[0])&^0x20 == 0 && strings.EqualFold(f.name, name)
+// fieldOf makes a field of its line. It returns false where none begins with a name
+// and a colon, or something stands right behind that: RFC 5536, Section 2.2 wants a
+// space. A field that begins with a fold, as some newsreaders send a long one, has
+// it on its next line.
+func fieldOf(line string) (Field, bool) {
+	colon := nameSize(line)
+	if colon == 0 || line[colon] != ':' || !isSpace(line[colon+1]) && line[colon+1] != '\r' {
+		return Field{}, false
+	}
+	return Field{line: line, colon: colon, mark: markOf(line[:colon])}, true
 }
+
+// markOf is a number that names have in common only where they are as long, and
+// where their first and last letters are the same in any case. Most names are told
+// apart by it.
+func markOf(name string) int {
+	if name == "" {
+		return 0
+	}
+	return len(name)<<16 | int(name[0]|0x20)<<8 | int(name[len(name)-1]|0x20)
+}
+
+// is says whether the field has that name, in any case.
+func (f *Field) is(name string) bool { return f.mark == markOf(name) && f.named(name) }
+
+// named is is for a name of the same mark.
+func (f *Field) named(name string) bool { return f.Name() == name || strings.EqualFold(f.Name(), name) }
 
 // Name returns the field's name as it was spelled.
-func (f Field) Name() string { return f.name }
+func (f *Field) Name() string { return f.line[:f.colon] }
 
 // Raw returns the octets between the colon and the field's last CRLF, folds
 // included.
-func (f Field) Raw() string { return f.raw }
+func (f *Field) Raw() string { return f.line[f.colon+1 : len(f.line)-len("\r\n")] }
 
 // Value returns the field's body, unfolded and trimmed.
-func (f Field) Value() string { return unfold(f.raw) }
+func (f *Field) Value() string { return unfold(f.Raw()) }
 
 // unfold removes each CRLF (RFC 5322, Section 2.2.3) and the white space at
 // both ends.
@@ -90,13 +112,16 @@ const maxHeaderLine = 998
 
 // validName says whether s may name a header field: printable US-ASCII but for
 // the colon (RFC 5322, Section 2.2).
-func validName(s string) bool {
+func validName(s string) bool { return s != "" && nameSize(s) == len(s) }
+
+// nameSize returns how many octets in front of s may be a field's name.
+func nameSize(s string) int {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' || s[i] == ':' {
-			return false
+			return i
 		}
 	}
-	return s != ""
+	return len(s)
 }
 
 // fold makes the raw body of a field from a value in one line, broken before

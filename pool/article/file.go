@@ -22,7 +22,7 @@ func (a *Article) File(groups []pool.Group, arrived time.Time, epoch uint64) (*p
 	}
 	head, body := a.header("Xref"), a.body
 	overview := a.overview(id, groups, len(head))
-	if a.dotted() {
+	if a.dotted() > 0 {
 		head = Stuff(head)
 	}
 	if a.survey.dots > 0 {
@@ -39,15 +39,16 @@ func (a *Article) File(groups []pool.Group, arrived time.Time, epoch uint64) (*p
 	}, nil
 }
 
-// dotted says whether a line of the header starts with a dot. Only the first one
+// dotted counts the lines of the header that start with a dot. Only the first one
 // of a field may: the others start with white space.
-func (a *Article) dotted() bool {
-	for _, f := range a.fields {
-		if f.name[0] == '.' {
-			return true
+func (a *Article) dotted() int {
+	n := 0
+	for i := range a.fields {
+		if a.fields[i].line[0] == '.' {
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // Longest overview fields, in octets. They leave room for a message-id, the
@@ -82,7 +83,7 @@ func (a *Article) overview(id pool.MessageID, groups []pool.Group, headSize int)
 // flat returns the field's body as an overview line has it.
 func (a *Article) flat(name string) string {
 	if i := a.index(name); i >= 0 {
-		return Flatten(a.fields[i].raw)
+		return Flatten(a.fields[i].Raw())
 	}
 	return ""
 }

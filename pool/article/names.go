@@ -2,26 +2,41 @@ package article
 
 // Names are names of header fields that are looked for together.
 type Names struct {
-	list     []string
-	byLength [][]int // places in list
+	byLength [][]sought
 }
 
-// NewNames returns Names in that order. It keeps list.
+// A sought is one name that is looked for.
+type sought struct {
+	name string
+	mark int
+	at   int // its place in the order of the names
+}
+
+// NewNames returns Names in that order.
 func NewNames(list ...string) *Names {
-	n := &Names{list: list}
+	n := new(Names)
 	for i, name := range list {
 		for len(n.byLength) <= len(name) {
 			n.byLength = append(n.byLength, nil)
 		}
-		n.byLength[len(name)] = append(n.byLength[len(name)], i)
+		n.byLength[len(name)] = append(n.byLength[len(name)], sought{name, markOf(name), i})
 	}
 	return n
 }
 
-// Found is what there is of one name: the first field, and how many.
+// Found is what there is of one name: the first field, and how many. It is valid
+// until the article is changed.
 type Found struct {
-	Field
+	field *Field
 	Count int
+}
+
+// Value is the body of the first field, unfolded and trimmed, or "".
+func (f Found) Value() string {
+	if f.field == nil {
+		return ""
+	}
+	return f.field.Value()
 }
 
 // Find looks for many names in one go, in any case. found has a place for each of
@@ -29,17 +44,17 @@ type Found struct {
 func (a *Article) Find(n *Names, found []Found) {
 	for i := range a.fields {
 		f := &a.fields[i]
-		if len(f.name) >= len(n.byLength) {
+		if f.colon >= len(n.byLength) {
 			continue
 		}
-		for _, at := range n.byLength[len(f.name)] {
-			if !f.is(n.list[at]) {
+		for _, s := range n.byLength[f.colon] {
+			if f.mark != s.mark || !f.named(s.name) {
 				continue
 			}
-			if found[at].Count == 0 {
-				found[at].Field = *f
+			if found[s.at].Count == 0 {
+				found[s.at].field = f
 			}
-			found[at].Count++
+			found[s.at].Count++
 			break
 		}
 	}

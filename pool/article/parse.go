@@ -47,14 +47,11 @@ func parseHeader(head string, lines int) ([]Field, error) {
 		if err != nil {
 			return nil, err
 		}
-		name, raw, ok := strings.Cut(head[:size-len("\r\n")], ":")
-		// RFC 5536, Section 2.2 wants a space behind the colon. A field that
-		// begins with a fold, as some newsreaders send a long one, has it on
-		// its next line.
-		if !ok || !validName(name) || raw != "" && strings.IndexByte(" \t\r", raw[0]) < 0 {
+		f, ok := fieldOf(head[:size])
+		if !ok {
 			return nil, refuseHeader()
 		}
-		fields = append(fields, Field{name: name, raw: raw})
+		fields = append(fields, f)
 		head = head[size:]
 	}
 	return fields, nil
