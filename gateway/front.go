@@ -148,8 +148,8 @@ func (f feeds) Login(conn net.Conn, user, password string) session.Feed {
 type incoming struct{ *peer.Feed }
 
 // Take implements [session.Feed].
-func (f incoming) Take(ctx context.Context, id pool.MessageID, text []byte) session.Taking {
-	return f.Feed.Take(ctx, id, text)
+func (f incoming) Take(ctx context.Context, id pool.MessageID, text pool.Checked) session.Taking {
+	return f.Feed.TakeChecked(ctx, id, text)
 }
 
 // Offer implements [session.Feed].

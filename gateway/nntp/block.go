@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"iter"
+
+	"github.com/restante/restante/pool"
 )
 
 // Errors of [Reader.ReadBlock].
@@ -17,7 +19,8 @@ var (
 // terminating line.
 type Block struct {
 	wire  []byte // dot-stuffed; each line ended by CRLF
-	stuff int    // octets in wire that are dot-stuffing
+	lines int
+	stuff int    // octets in wire that are dot-stuffing: one in each line of Text that starts with a dot
 	spare *spare // where wire is; nil for memory of its own
 }
 
@@ -50,6 +53,11 @@ func (b Block) Text() []byte {
 		text = append(text, unstuff(line)...)
 	}
 	return text
+}
+
+// Checked is Text with what reading it has found out.
+func (b Block) Checked() pool.Checked {
+	return pool.Checked{Text: b.Text(), Lines: b.lines, Dots: b.stuff}
 }
 
 // Lines yields each line without dot-stuffing and CRLF.
@@ -112,6 +120,7 @@ type blockScanner struct {
 	came  int // octets of the block so far
 	size  int // octets of the text so far
 	line  int // octets of the line so far
+	lines int // that have ended
 	stuff int // dots of dot-stuffing kept in wire
 	wire  []byte
 	spare *spare // nil for a block that is not to be freed
@@ -163,6 +172,7 @@ func (s *blockScanner) scanLines(held []byte) (used int, done bool) {
 	if bytes.Count(taken, []byte("\r")) != lines || bytes.IndexByte(taken, 0) >= 0 {
 		s.malformed = true
 	}
+	s.lines += lines
 	s.came += used
 	s.size += used - dots
 	s.add(held[kept:used])
@@ -194,6 +204,7 @@ func (s *blockScanner) scanPart(chunk []byte) (done bool) {
 	}
 	done = s.dot && s.line == len(".\r\n")
 	s.line = 0
+	s.lines++
 	return done
 }
 
@@ -249,5 +260,5 @@ func (s *blockScanner) block() (Block, error) {
 	case s.malformed:
 		return Block{}, ErrBlockMalformed
 	}
-	return Block{wire: s.wire[:len(s.wire)-len("\r\n")], stuff: s.stuff, spare: s.spare}, nil
+	return Block{wire: s.wire[:len(s.wire)-len("\r\n")], lines: s.lines - 1, stuff: s.stuff, spare: s.spare}, nil
 }

@@ -67,6 +67,8 @@ func checkBlock(t interface {
 		}
 	case err != nil || string(block.Text()) != text || block.Len() != len(text):
 		t.Fatalf("%q: text = %q (%d), %v, want %q", stream, block.Text(), block.Len(), err, text)
+	case block.lines != strings.Count(text, "\n") || block.stuff != strings.Count("\n"+text, "\n."):
+		t.Fatalf("%q: %d lines, %d with a dot in front", stream, block.lines, block.stuff)
 	case string(block.Wire()) != wireOf(text):
 		t.Fatalf("%q: wire = %q, want %q", stream, block.Wire(), wireOf(text))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/memory"
 )
 
@@ -35,7 +36,11 @@ func BenchmarkFeed_bring(b *testing.B) {
 	}, "\r\n"))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := feed.bring(b.Context(), "<1@bench.example>", text, true); err != nil {
+		a, err := article.Parse(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := feed.bring(b.Context(), "<1@bench.example>", a, true); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -16,9 +16,23 @@ import (
 // by CRLF, not dot-stuffed. It returns once the article has its turn. text must not
 // be changed until the outcome has been waited for.
 func (f *Feed) Take(ctx context.Context, id pool.MessageID, text []byte) *Taking {
+	a, err := article.Parse(text)
+	return f.take(ctx, id, a, err)
+}
+
+// TakeChecked is Take for who has looked at the lines already.
+func (f *Feed) TakeChecked(ctx context.Context, id pool.MessageID, text pool.Checked) *Taking {
+	a, err := article.ParseChecked(text)
+	return f.take(ctx, id, a, err)
+}
+
+// take is Take for an article that was parsed, or failed to be.
+func (f *Feed) take(ctx context.Context, id pool.MessageID, a *article.Article, err error) *Taking {
 	f.desk.flight.begin(id, f)
-	t := &Taking{feed: f, id: id, ctx: ctx}
-	t.brought, t.err = f.bring(ctx, id, text, f.came(id))
+	t := &Taking{feed: f, id: id, ctx: ctx, err: err}
+	if asked := f.came(id); err == nil {
+		t.brought, t.err = f.bring(ctx, id, a, asked)
+	}
 	if t.err == nil && !t.performs() {
 		t.begun = pool.Begin(ctx, f.desk.opts.Store, t.article)
 	}
@@ -131,11 +145,7 @@ type brought struct {
 
 // bring checks an article and gives it its place. asked says that it was looked for
 // in the store before it came.
-func (f *Feed) bring(ctx context.Context, id pool.MessageID, text []byte, asked bool) (b brought, err error) {
-	a, err := article.Parse(text)
-	if err != nil {
-		return brought{}, err
-	}
+func (f *Feed) bring(ctx context.Context, id pool.MessageID, a *article.Article, asked bool) (b brought, err error) {
 	now := time.Now()
 	if f.back && f.desk.ownID(id) && !entry.NamesItself(a) {
 		return f.takeBack(ctx, id, a, now)

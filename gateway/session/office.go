@@ -78,7 +78,7 @@ type Feed interface {
 	// Take takes an article, in text form: each line ended by CRLF, no
 	// dot-stuffing. It returns once the article has its turn. text is not changed
 	// until the outcome has been waited for.
-	Take(ctx context.Context, id pool.MessageID, text []byte) Taking
+	Take(ctx context.Context, id pool.MessageID, text pool.Checked) Taking
 
 	// Refuse notes that an article was announced, and came in a form that the
 	// session refused, or did not come.

@@ -86,7 +86,7 @@ func (s *session) takeTransfer(ctx context.Context, id pool.MessageID) (response
 	if err != nil {
 		s.feed().Refuse(id, err)
 	} else {
-		err = s.feed().Take(ctx, id, block.Text()).Wait()
+		err = s.feed().Take(ctx, id, block.Checked()).Wait()
 	}
 	if err != nil {
 		return response{}, transitError{err, nntp.CodeTransferLater, nntp.CodeTransferRejected, ""}
@@ -114,7 +114,7 @@ func (s *session) takeThis(ctx context.Context, req request) (response, error) {
 	if over := s.makeRoom(); over != nil {
 		return response{}, sessionOver{over}
 	}
-	return response{later: &taking{s.feed().Take(ctx, id, block.Text()), word, block}}, nil
+	return response{later: &taking{s.feed().Take(ctx, id, block.Checked()), word, block}}, nil
 }
 
 // A taking is a TAKETHIS whose article has its turn.

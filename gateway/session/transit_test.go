@@ -59,11 +59,11 @@ func (f *fakeFeed) Offer(_ context.Context, id pool.MessageID) error {
 	return f.offers[id]
 }
 
-func (f *fakeFeed) Take(_ context.Context, id pool.MessageID, text []byte) Taking {
+func (f *fakeFeed) Take(_ context.Context, id pool.MessageID, text pool.Checked) Taking {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.taken = append(f.taken, string(id)+" "+string(text))
-	return &fakeTaking{f, id, text, string(text)}
+	f.taken = append(f.taken, string(id)+" "+string(text.Text))
+	return &fakeTaking{f, id, text.Text, string(text.Text)}
 }
 
 type fakeTaking struct {

@@ -3,6 +3,8 @@ package article
 import (
 	"slices"
 	"strings"
+
+	"github.com/restante/restante/pool"
 )
 
 // An Article is one article, its header fields in order. The zero value and
@@ -10,8 +12,7 @@ import (
 // goroutines while one changes it.
 type Article struct {
 	fields []Field
-	body   []byte
-	survey survey // of the body
+	body   pool.Checked
 }
 
 // New returns an article without header and body, to be filled by
@@ -122,7 +123,7 @@ func (a *Article) Count(name string) int {
 func (a *Article) Del(name string) { a.fields = slices.DeleteFunc(a.fields, named(name)) }
 
 // Body returns the body's lines, each ended by CRLF. It must not be changed.
-func (a *Article) Body() []byte { return a.body }
+func (a *Article) Body() []byte { return a.body.Text }
 
 // SetBody takes lines, each ended by CRLF, as the body and keeps them: they
 // must not be changed afterwards. It refuses an empty body, NUL, bare CR and
@@ -131,11 +132,11 @@ func (a *Article) SetBody(lines []byte) error {
 	if len(lines) == 0 {
 		return refuseNoBody()
 	}
-	found, ok := surveyLines(lines)
+	body, ok := check(lines)
 	if !ok {
 		return refuseBareLine()
 	}
-	a.body, a.survey = lines, found
+	a.body = body
 	return nil
 }
 
@@ -144,18 +145,18 @@ func (a *Article) Header() []byte { return a.header("") }
 
 // header returns the lines of all fields but those of one name.
 func (a *Article) header(without string) []byte {
-	return a.appendHeader(make([]byte, 0, a.Size()-len(a.body)), without)
+	return a.appendHeader(make([]byte, 0, a.Size()-len(a.body.Text)), without)
 }
 
 // Text returns the whole article: header, empty line, body.
 func (a *Article) Text() []byte {
 	out := a.appendHeader(make([]byte, 0, a.Size()), "")
-	return append(append(out, "\r\n"...), a.body...)
+	return append(append(out, "\r\n"...), a.body.Text...)
 }
 
 // Size returns how many octets Text has.
 func (a *Article) Size() int {
-	size := len("\r\n") + len(a.body)
+	size := len("\r\n") + len(a.body.Text)
 	for i := range a.fields {
 		size += len(a.fields[i].line)
 	}

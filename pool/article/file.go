@@ -20,12 +20,12 @@ func (a *Article) File(groups []pool.Group, arrived time.Time, epoch uint64) (*p
 	if len(groups) == 0 {
 		return nil, refuse(ErrNoGroups, "The article names no newsgroup: fill in Newsgroups and send again")
 	}
-	head, body := a.header("Xref"), a.body
+	head, body := a.header("Xref"), a.body.Text
 	overview := a.overview(id, groups, len(head))
 	if a.dotted() > 0 {
 		head = Stuff(head)
 	}
-	if a.survey.dots > 0 {
+	if a.body.Dots > 0 {
 		body = Stuff(body)
 	}
 	return &pool.Article{
@@ -68,8 +68,8 @@ func (a *Article) overview(id pool.MessageID, groups []pool.Group, headSize int)
 		Subject: cut(a.flat("Subject"), maxSubject),
 		From:    cut(a.flat("From"), maxFrom),
 		Date:    cut(a.flat("Date"), maxDate),
-		Bytes:   headSize + len("\r\n") + len(a.body),
-		Lines:   a.survey.lines,
+		Bytes:   headSize + len("\r\n") + len(a.body.Text),
+		Lines:   a.body.Lines,
 	}
 	taken := len(o.Subject) + len(o.From) + len(o.Date) + len(id) +
 		3*numberRoom + len("\t\t\t\t\t\t\t\tXref: \r\n") + serverRoom

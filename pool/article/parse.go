@@ -3,6 +3,8 @@ package article
 import (
 	"bytes"
 	"strings"
+
+	"github.com/restante/restante/pool"
 )
 
 // Parse reads an article's text: lines ended by CRLF, neither dot-stuffed nor
@@ -17,26 +19,31 @@ import (
 //   - [ErrNoBody]: no empty line; nothing behind it is a body too, an empty one
 //     (RFC 3977, Section 3.6)
 func Parse(text []byte) (*Article, error) {
-	end := bytes.Index(text, []byte("\r\n\r\n"))
-	head, body := text, []byte(nil)
-	if end >= 0 {
-		head, body = text[:end+len("\r\n")], text[end+len("\r\n\r\n"):]
-	}
-	header, okHead := surveyLines(head)
-	found, okBody := surveyLines(body)
-	switch {
-	case !okHead || !okBody:
+	checked, ok := check(text)
+	if !ok {
 		return nil, refuseBareLine()
-	case len(text) == 0 || bytes.HasPrefix(text, []byte("\r\n")):
+	}
+	return ParseChecked(checked)
+}
+
+// ParseChecked is [Parse] for what can't be an [ErrBareLine].
+func ParseChecked(c pool.Checked) (*Article, error) {
+	end := bytes.Index(c.Text, []byte("\r\n\r\n"))
+	switch {
+	case len(c.Text) == 0 || bytes.HasPrefix(c.Text, []byte("\r\n")):
 		return nil, refuse(ErrNoHeader, "The article has no header: send header lines, an empty line, then the body")
 	case end < 0:
 		return nil, refuse(ErrNoBody, "The article has no empty line between header and body: add one and send again")
 	}
-	fields, err := parseHeader(string(head), header.lines)
+	head := string(c.Text[:end+len("\r\n")])
+	lines := strings.Count(head, "\n")
+	fields, err := parseHeader(head, lines)
 	if err != nil {
 		return nil, err
 	}
-	return &Article{fields: fields, body: body, survey: found}, nil
+	a := &Article{fields: fields}
+	a.body = pool.Checked{Text: c.Text[end+len("\r\n\r\n"):], Lines: c.Lines - lines - 1, Dots: c.Dots - a.dotted()}
+	return a, nil
 }
 
 // parseHeader cuts a header of whole lines into fields.
@@ -77,24 +84,19 @@ func fieldSize(head string) (int, error) {
 	}
 }
 
-// A survey is what one look at lines finds.
-type survey struct {
-	lines int
-	dots  int // lines that start with one
-}
-
-// surveyLines looks at lines ended by CRLF. It returns false where text is
-// something else, or holds a NUL or another CR or LF.
-func surveyLines(text []byte) (found survey, ok bool) {
-	for rest := text; len(rest) > 0; found.lines++ {
+// check looks at lines ended by CRLF. It returns false where text is something
+// else, or holds a NUL or another CR or LF.
+func check(text []byte) (pool.Checked, bool) {
+	c := pool.Checked{Text: text}
+	for rest := text; len(rest) > 0; c.Lines++ {
 		i := bytes.IndexByte(rest, '\n')
 		if i < 1 || rest[i-1] != '\r' {
-			return survey{}, false
+			return pool.Checked{}, false
 		}
 		if rest[0] == '.' {
-			found.dots++
+			c.Dots++
 		}
 		rest = rest[i+1:]
 	}
-	return found, bytes.Count(text, []byte{'\r'}) == found.lines && bytes.IndexByte(text, 0) < 0
+	return c, bytes.Count(text, []byte{'\r'}) == c.Lines && bytes.IndexByte(text, 0) < 0
 }
