@@ -160,7 +160,7 @@ func (c *checker) pool(p Pool) {
 		c.say("pool.epoch_length", "must be a multiple of pool.batch_interval (%v), so that each batch lies in one epoch", interval)
 	}
 	c.between("pool.batch_size", p.BatchSize, 1, 65535)
-	c.between("pool.slots_per_batch", p.SlotsPerBatch, 2, 65535) // the last one is for a notice
+	c.between("pool.slots_per_batch", p.SlotsPerBatch, 2, 1024) // the last one is for a notice; clients take no more
 	c.between("pool.retention", p.Retention, 1, 127)
 	c.between("pool.token_life", p.TokenLife, 1, 127) // the token's one-octet epoch must stay unambiguous
 }

@@ -33,7 +33,7 @@ func exitCode(err error) int {
 		code   int
 		errors []error
 	}{
-		{exitLying, []error{collect.ErrForked, collect.ErrOtherKey, collect.ErrWitnessed, collect.ErrProof, collect.ErrGone, collect.ErrOld, collect.ErrHistory, desk.ErrForked}},
+		{exitLying, []error{collect.ErrForked, collect.ErrOtherKey, collect.ErrWitnessed, collect.ErrProof, collect.ErrGone, collect.ErrOld, collect.ErrSlots, collect.ErrHistory, desk.ErrForked}},
 		{exitSecret, []error{profile.ErrPassphrase, profile.ErrReadable, profile.ErrDamaged, mailbox.ErrKey}},
 		{exitInUse, []error{mailbox.ErrInUse}},
 		{exitNone, []error{mailbox.ErrNone, mailbox.ErrNobody, profile.ErrNone}},

@@ -133,6 +133,7 @@ func troubleJSON(err error) map[string]string {
 		{collect.ErrWitnessed, "witnesses"},
 		{collect.ErrProof, "proof"},
 		{collect.ErrOld, "old"},
+		{collect.ErrSlots, "slots"},
 		{collect.ErrGone, "gap"},
 		{collect.ErrAway, "away"},
 	} {

@@ -82,6 +82,7 @@ var (
 	ErrWitnessed = errors.New("has a directory that too few of your witnesses have signed: it may show others another one. Wait until they have seen it, or ask for fewer (witnessed in restante.toml)")
 	ErrProof     = errors.New("blinded with another key than its directory says, which would show who you are: nothing of it was used. Do not use this gateway until its operator can explain it")
 	ErrOld       = errors.New("shows an old directory, with keys that it has replaced since: somebody stands between, or it runs on an old copy of its data, or the clock of this machine is wrong. The newest that is known here is gone on with. If the clock is right, ask its operator")
+	ErrSlots     = errors.New("says in its directory that one mailbox may have more entries in a batch than the protocol allows, which would keep this machine busy without end: nothing is asked of it or looked for in its pool. Ask its operator to lower pool.slots_per_batch and begin anew, and do not use it until then")
 	ErrHistory   = errors.New("has signed two accounts of what it released that contradict each other: it shows you other mail than it shows others, runs on an old copy of its data, or its key was stolen. Ask its operator over another channel, and tell others")
 	ErrGone      = errors.New("lacks directories between the one you know and its newest: it can't be followed. If you trust it, write its key to key in restante.toml to begin anew")
 )

@@ -279,7 +279,14 @@ func (r *run) keep(book *mailbox.Book, chain *note.Chain) error {
 // reliable says whether enough witnesses have signed what a gateway shows.
 func (r *run) reliable(g *Gateway) error {
 	chain := r.chains[g.Domain]
-	if chain == nil || g.Witnessed == 0 {
+	if chain == nil {
+		return nil
+	}
+	if chain.Directory().SlotsPerBatch > maxSlots {
+		delete(r.chains, g.Domain)
+		return &Trouble{g.Domain, ErrSlots, nil}
+	}
+	if g.Witnessed == 0 {
 		return nil
 	}
 	if err := chain.Witnessed(g.Witnessed, g.Witnesses...); err != nil {

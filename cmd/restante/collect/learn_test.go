@@ -18,6 +18,7 @@ type printer struct {
 	t      *testing.T
 	signer *note.Signer
 	last   *note.Directory
+	slots  uint64 // per batch
 	signed map[pool.MessageID][]byte
 	asked  int
 }
@@ -28,7 +29,7 @@ func newPrinter(t *testing.T) *printer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &printer{t: t, signer: signer, signed: make(map[pool.MessageID][]byte)}
+	return &printer{t: t, signer: signer, slots: 1, signed: make(map[pool.MessageID][]byte)}
 }
 
 // next is the directory of an epoch, signed by a new key where there is one.
@@ -40,7 +41,7 @@ func (p *printer) next(epoch uint64, replaced *note.Signer) []byte {
 		p.signer = replaced
 	}
 	d := &note.Directory{
-		Domain: domain, EpochLength: time.Hour, BatchInterval: time.Minute, BatchSize: 1, SlotsPerBatch: 1, PoolRetention: 4, TokenLife: 12,
+		Domain: domain, EpochLength: time.Hour, BatchInterval: time.Minute, BatchSize: 1, SlotsPerBatch: p.slots, PoolRetention: 4, TokenLife: 12,
 		Sign: [32]byte(p.signer.Verifier().Public()), Seal: []note.EpochKey{{Epoch: epoch}, {Epoch: epoch + 1}},
 	}
 	if p.last != nil {
@@ -144,6 +145,23 @@ func TestRecent_namesAnOldDirectory(t *testing.T) {
 	}
 	if err := r.recent(g, one); !errors.Is(err, ErrOld) {
 		t.Errorf("the one before: %v", err)
+	}
+}
+
+// A gateway can't make its users compute tags without end.
+func TestReliable_boundsTheSlots(t *testing.T) {
+	for slots, want := range map[uint64]error{maxSlots: nil, maxSlots + 1: ErrSlots, 1 << 16: ErrSlots} {
+		r, p := newRun(t), newPrinter(t)
+		p.slots = slots
+		if err := r.learn(domain, nil, p.next(10, nil), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.reliable(&Gateway{Domain: domain}); !errors.Is(err, want) || (r.chains[domain] != nil) != (want == nil) {
+			t.Errorf("%d slots: %v", slots, err)
+		}
+		if m, err := r.newMatcher(domain); err != nil || (m != nil) != (want == nil) {
+			t.Errorf("%d slots: its pool is looked through: %v, %v", slots, m != nil, err)
+		}
 	}
 }
 

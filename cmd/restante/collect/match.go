@@ -31,7 +31,8 @@ type epoch struct {
 // maxBatches bounds the batches whose tags are held. Entries come by batches.
 const maxBatches = 16
 
-// newMatcher makes the matcher of a gateway; nil where nothing is known of it.
+// newMatcher makes the matcher of a gateway; nil where nothing is known of it, or it
+// has more slots than there may be.
 func (r *run) newMatcher(domain string) (*matcher, error) {
 	book, ok := r.Mail.Book(domain)
 	if !ok {
@@ -40,6 +41,9 @@ func (r *run) newMatcher(domain string) (*matcher, error) {
 	d, err := note.PeekDirectory(book.Signed)
 	if err != nil {
 		return nil, err
+	}
+	if d.SlotsPerBatch > maxSlots {
+		return nil, nil
 	}
 	keys, err := d.Keys()
 	if err != nil {

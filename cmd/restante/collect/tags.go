@@ -18,6 +18,11 @@ type tagSet struct {
 	table []uint32
 }
 
+// maxSlots is how many entries of one mailbox a gateway may have in a batch
+// (docs/protocol.md, section 2). For each of them a tag is computed, of every mailbox,
+// for every batch: what a gateway makes of its batches costs it nothing.
+const maxSlots = 1024
+
 // parallel is how many tags are worth another goroutine.
 const parallel = 512
 
