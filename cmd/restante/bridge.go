@@ -119,6 +119,9 @@ func (b *bridgeDesk) Seal(l bridge.Letter) (bridge.Sealed, error) {
 		return bridge.Sealed{}, asRefusal(err)
 	}
 	content := letter.Read(l.Article)
+	if content.Incomplete {
+		return bridge.Sealed{}, asRefusal(letter.ErrIncomplete)
+	}
 	m, err := b.Prepare(desk.Draft{
 		To: to, Answers: l.Answers, Subject: content.Subject, Text: content.Text, Attachments: content.Attachments,
 	})
@@ -154,7 +157,7 @@ func (b *bridgeDesk) contact(card *contact.Card) (string, error) {
 // asRefusal makes of what the user can mend a sentence that her newsreader shows.
 func asRefusal(err error) error {
 	for _, known := range []error{
-		desk.ErrNoKeys, desk.ErrForked, desk.ErrNoToken, mailbox.ErrNobody, letter.ErrEmpty, letter.ErrText, envelope.ErrTooLong, contact.ErrTooLong,
+		desk.ErrNoKeys, desk.ErrForked, desk.ErrNoToken, mailbox.ErrNobody, letter.ErrEmpty, letter.ErrText, letter.ErrIncomplete, envelope.ErrTooLong, contact.ErrTooLong,
 	} {
 		if errors.Is(err, known) {
 			return &pool.Refusal{Sentence: known.Error(), Cause: err}

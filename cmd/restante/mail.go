@@ -79,7 +79,8 @@ func readCommand(who *user) *cobra.Command {
 		Use:   "read NUMBER",
 		Short: "Show a message",
 		Long: `read prints a message, and between whom it was sealed. Attachments are named;
---save writes them into a folder, and never over a file that is there.`,
+--save writes them into a folder, and never over a file that is there. Where parts
+are malformed it says that there is more, and --raw shows all of it.`,
 		Example: "  restante read 3\n  restante read 3 --save .",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -149,6 +150,9 @@ func show(w io.Writer, m *mailbox.Message, text []byte, asJSON, raw bool, save s
 		fmt.Fprintf(w, "File:    %s (%d octets)\n", file.Name, len(file.Octets))
 	}
 	fmt.Fprintf(w, "\n%s\n", letter.Printable(content.Text))
+	if content.Incomplete {
+		fmt.Fprintf(w, "[There is more in this message that restante can't take apart: restante read --raw %d shows all of it as it came.]\n", m.Number)
+	}
 	return nil
 }
 
@@ -158,7 +162,7 @@ func showJSON(w io.Writer, m *mailbox.Message, content letter.Content) error {
 	for _, file := range content.Attachments {
 		files = append(files, map[string]any{"name": file.Name, "octets": file.Octets})
 	}
-	out["from"], out["text"], out["attachments"] = content.From, content.Text, files
+	out["from"], out["text"], out["attachments"], out["incomplete"] = content.From, content.Text, files, content.Incomplete
 	return printJSON(w, out)
 }
 

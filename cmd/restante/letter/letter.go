@@ -25,6 +25,8 @@ import (
 var (
 	// ErrEmpty is a message that says nothing.
 	ErrEmpty = errors.New("there is nothing to send: the text is empty, and nothing is attached")
+	// ErrIncomplete is a message of which parts would be left out ([Content]).
+	ErrIncomplete = errors.New("a part of the message is malformed, and would be left out. Nothing was sent: write it anew, or attach what is in it as a file")
 	// ErrText is a text that is not UTF-8.
 	ErrText = errors.New("the text is not UTF-8: send it as a file with --attach")
 )

@@ -134,6 +134,34 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// What can't be taken apart may be what matters: the reader hears that it is there.
+func TestRead_saysWhereThereIsMore(t *testing.T) {
+	const head = "Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+	const first, last = "--b\r\nContent-Type: text/plain\r\n\r\nfirst\r\n", "--b\r\n\r\nlast\r\n"
+	many := strings.Repeat("--b\r\n\r\nx\r\n", maxParts)
+	for _, c := range []struct {
+		why, body, text string
+		attachments     int
+		more            bool
+	}{
+		{"whole", first + last + "--b--\r\n", "first\nlast", 0, false},
+		{"without its end", first + last, "first\nlast", 0, false},
+		{"a part's header is malformed", first + "--b\r\nno field\r\n\r\nhidden\r\n" + last + "--b--\r\n", "first", 0, true},
+		{"a malformed part within a part", first + "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\ninner\r\n--c\r\nno field\r\n\r\nhidden\r\n--c--\r\n" +
+			last + "--b--\r\n", "first\ninner\nlast", 0, true},
+		{"the first part is", "--b\r\nno field\r\n\r\nall of it\r\n--b--\r\n", "", 1, false},
+		{"too many parts", many + last + "--b--\r\n", strings.TrimSuffix(strings.Repeat("x\n", maxParts-1), "\n"), 0, true},
+	} {
+		a, err := article.Parse([]byte(head + c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Read(a); got.Text != c.text || len(got.Attachments) != c.attachments || got.Incomplete != c.more {
+			t.Errorf("%s: there is more: %v; %d attachments; %q", c.why, got.Incomplete, len(got.Attachments), got.Text)
+		}
+	}
+}
+
 func TestRead_decodesTheCharset(t *testing.T) {
 	for charset, text := range map[string]string{
 		"iso-8859-1": "gr\xfc\xdfe", "ISO-8859-15": "gr\xfc\xdfe", `"utf-8"`: "grüße", "windows-1252": "gr\xfc\xdfe", "x-nobody-knows": "grüße", "koi8-r": "\xd0\xcf\xde\xd4\xc1",

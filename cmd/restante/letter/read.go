@@ -3,6 +3,7 @@ package letter
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"io"
 	"iter"
 	"mime"
@@ -28,16 +29,17 @@ type Content struct {
 	Subject     string
 	Text        string
 	Attachments []Attachment
+	Incomplete  bool // there is more, in parts that are malformed or too many: it is in none of the above
 }
 
 // Read reads an article, whoever made it: what is not understood comes as an
-// attachment or as it stands, and never as an error.
+// attachment or as it stands, or is said to be there, and never is an error.
 func Read(a *article.Article) Content {
 	r := reader{parts: maxParts}
 	r.read(a.Get("Content-Type"), a.Get("Content-Transfer-Encoding"), a.Get("Content-Disposition"), a.Body(), maxDepth)
 	return Content{
 		From: Header(a.Get("From")), Subject: Header(a.Get("Subject")),
-		Text: strings.Join(r.texts, "\n"), Attachments: r.attachments,
+		Text: strings.Join(r.texts, "\n"), Attachments: r.attachments, Incomplete: r.incomplete,
 	}
 }
 
@@ -94,10 +96,12 @@ type reader struct {
 	parts       int // that may still be read
 	texts       []string
 	attachments []Attachment
+	incomplete  bool // there are others
 }
 
 func (r *reader) read(kind, encoding, disposition string, body []byte, depth int) {
 	if r.parts--; r.parts < 0 {
+		r.incomplete = true
 		return
 	}
 	media, parameters, err := mime.ParseMediaType(kind)
@@ -130,6 +134,7 @@ func (r *reader) multipart(boundary string, body []byte, depth int) bool {
 	for parts := multipart.NewReader(bytes.NewReader(body), boundary); ; {
 		p, err := parts.NextRawPart()
 		if err != nil {
+			r.incomplete = r.incomplete || some && !errors.Is(err, io.EOF) // where the last part has no end, all of it came
 			return some
 		}
 		inner, err := io.ReadAll(p)
