@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"filippo.io/age"
@@ -47,7 +48,8 @@ const (
 )
 
 // WrappingOf says how the keys in dir are wrapped; as soon as one is, or was about
-// to be, they are. It returns [ErrNoKeys] when there are none.
+// to be, they are. A gateway may be replacing and destroying keys meanwhile. It
+// returns [ErrNoKeys] when there are none.
 func WrappingOf(dir string) (Wrapping, error) { return onDisk(dir).wrapping() }
 
 func (f folder) wrapping() (Wrapping, error) {
@@ -62,17 +64,35 @@ func (f folder) wrapping() (Wrapping, error) {
 		return Plain, err
 	}
 	for _, name := range names {
-		text, err := record.ReadFile(f, f.path(name))
+		wrapped, err := f.isWrapped(name)
 		if err != nil {
-			return Plain, fmt.Errorf("read a key: %w", err)
+			return Plain, err
 		}
-		wrapped := isWrapped(text)
-		clear(text)
 		if wrapped {
 			return UnderKeyFile, nil
 		}
 	}
 	return Plain, nil
+}
+
+// isWrapped says whether a key file is wrapped. One that was destroyed since it was
+// listed is not.
+func (f folder) isWrapped(name string) (wrapped bool, err error) {
+	for range 3 { // a key is hardly replaced twice while it is read
+		text, err := record.ReadFile(f, f.path(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		} else if err != nil {
+			return false, fmt.Errorf("read a key: %w", err)
+		}
+		wrapped = isWrapped(text)
+		shredded := len(text) > 0 && text[0] == 0
+		clear(text)
+		if !shredded { // else its name is another file's by now, or nobody's
+			break
+		}
+	}
+	return wrapped, nil
 }
 
 func isWrapped(text []byte) bool { return bytes.HasPrefix(text, []byte(ageHead)) }
@@ -231,12 +251,10 @@ func (f folder) rewrap(wrapped bool) error {
 		return err
 	}
 	for _, name := range names {
-		text, err := record.ReadFile(f, f.path(name))
+		is, err := f.isWrapped(name)
 		if err != nil {
-			return fmt.Errorf("read a key: %w", err)
+			return err
 		}
-		is := isWrapped(text)
-		clear(text)
 		if is == wrapped {
 			continue
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"filippo.io/age"
+
+	"github.com/restante/restante/pool/record"
 )
 
 // keyFile makes a lock of a key file.
@@ -149,6 +151,65 @@ func TestWrap_afterACrashHalfWay(t *testing.T) {
 			if err := Unwrap(dir, l); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+}
+
+// A meddler does something to a key file as it is opened for reading: before, so that
+// another one is opened or none, or after, so that another one is read.
+type meddler struct {
+	files
+	name  string
+	skip  int // openings of it that it lets pass
+	early bool
+	do    func()
+}
+
+func (m *meddler) OpenFile(path string, flag int) (record.File, int64, error) {
+	if flag != os.O_RDONLY || filepath.Base(path) != m.name {
+		return m.files.OpenFile(path, flag)
+	}
+	m.skip--
+	if m.skip == -1 && m.early {
+		m.do()
+	}
+	file, size, err := m.files.OpenFile(path, flag)
+	if m.skip == -1 && !m.early {
+		m.do()
+	}
+	return file, size, err
+}
+
+// Whoever asks while a gateway replaces and destroys keys has the right answer.
+func TestWrappingOf_whileKeysAreReplaced(t *testing.T) {
+	replace := func(f folder, name string) error { return f.replace(name, 1, make([]byte, 32)) }
+	for _, c := range []struct {
+		why     string
+		m       meddler
+		happens func(f folder, name string) error
+	}{
+		{"a key is destroyed", meddler{name: "seal-1", early: true}, folder.destroy},
+		{"a key is destroyed as it is read", meddler{name: "seal-1"}, folder.destroy},
+		{"the one that is wrapped is replaced", meddler{name: signFile, skip: 1, early: true}, replace}, // it is looked for before
+		{"the one that is wrapped is replaced as it is read", meddler{name: signFile, skip: 1}, replace},
+	} {
+		f, l := onDisk(t.TempDir()), keyFile(t)
+		for _, name := range []string{rootFile, "seal-1"} {
+			if err := f.write(name, 1, make([]byte, 32)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.under(l).write(signFile, 0, make([]byte, 32)); err != nil {
+			t.Fatal(err)
+		}
+		c.m.files = f.files
+		c.m.do = func() {
+			if err := c.happens(f.under(l), c.m.name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if w, err := (folder{files: &c.m, dir: f.dir}).wrapping(); w != UnderKeyFile || err != nil || c.m.skip >= 0 {
+			t.Errorf("%s: %v, %v", c.why, w, err)
 		}
 	}
 }
