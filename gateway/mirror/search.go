@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"sync"
@@ -16,8 +17,9 @@ const (
 	// it again; each further time it is twice as long, up to longestRetry.
 	firstRetry   = 15 * time.Second
 	longestRetry = 6 * time.Hour
-	// maxVain bounds what is remembered of one server's answers.
-	maxVain = 1 << 20
+	// maxVain bounds what is remembered of one server's answers, each of which takes
+	// 24 octets: about ten megabytes.
+	maxVain = 1 << 18
 
 	// handed is how long an article is left to the server that is being asked for
 	// it, before another one may be asked too.
@@ -31,6 +33,7 @@ const (
 // from many goroutines.
 type Search struct {
 	store pool.Reader
+	seed  maphash.Seed
 
 	mu      sync.Mutex // guards what follows
 	lacking []pool.MessageID
@@ -45,14 +48,20 @@ type Search struct {
 // A source is what is known of one server.
 type source struct {
 	away bool
-	vain map[pool.MessageID]vain
+	vain map[name]vain
 }
+
+// A name is a hash of a Message-ID, which may be long. Of two that have the same one
+// would be asked for later than it might be.
+type name uint64
 
 // vain is a fruitless search.
 type vain struct {
 	wait time.Duration
-	next time.Time
+	next int64 // in nanoseconds since 1970
 }
+
+func (s *Search) name(id pool.MessageID) name { return name(maphash.String(s.seed, string(id))) }
 
 // asking is that a server is being asked for an article.
 type asking struct {
@@ -63,7 +72,7 @@ type asking struct {
 // NewSearch returns a search for what a store lacks.
 func NewSearch(store pool.Reader) *Search {
 	return &Search{
-		store: store, servers: make(map[string]*source), asking: make(map[pool.MessageID]asking),
+		store: store, seed: maphash.MakeSeed(), servers: make(map[string]*source), asking: make(map[pool.MessageID]asking),
 		changed: make(chan struct{}), more: make(chan struct{}, 1),
 	}
 }
@@ -75,7 +84,7 @@ func (s *Search) Join(server string) {
 	defer s.mu.Unlock()
 	from := s.servers[server]
 	if from == nil {
-		from = &source{away: true, vain: make(map[pool.MessageID]vain)}
+		from = &source{away: true, vain: make(map[name]vain)}
 		s.servers[server] = from
 	}
 	if from.away {
@@ -107,17 +116,33 @@ func (s *Search) Leave(server string) {
 func (s *Search) Due(id pool.MessageID, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	name := s.name(id)
 	for _, from := range s.servers {
-		if !from.away && from.due(id, now) {
+		if !from.away && from.due(name, now) {
 			return true
 		}
 	}
 	return false
 }
 
-func (f *source) due(id pool.MessageID, now time.Time) bool {
-	v, ok := f.vain[id]
-	return !ok || !now.Before(v.next)
+func (f *source) due(n name, now time.Time) bool {
+	v, ok := f.vain[n]
+	return !ok || now.UnixNano() >= v.next
+}
+
+// miss notes that an article was asked for in vain. Where too much is remembered,
+// something of it is forgotten, and asked for again: which one is left to chance.
+func (f *source) miss(n name, now time.Time) {
+	v, ok := f.vain[n]
+	if !ok && len(f.vain) >= maxVain {
+		for other := range f.vain {
+			delete(f.vain, other)
+			break
+		}
+	}
+	v.wait = min(max(2*v.wait, firstRetry), longestRetry)
+	v.next = now.Add(v.wait).UnixNano()
+	f.vain[n] = v
 }
 
 // Set says what is lacking, what is wanted most in front.
@@ -126,10 +151,7 @@ func (s *Search) Set(lacking []pool.MessageID, now time.Time) {
 	defer s.mu.Unlock()
 	s.lacking, s.came = slices.Clone(lacking), false
 	for _, from := range s.servers {
-		maps.DeleteFunc(from.vain, func(_ pool.MessageID, v vain) bool { return now.Sub(v.next) > longestRetry })
-		if len(from.vain) > maxVain {
-			clear(from.vain)
-		}
+		maps.DeleteFunc(from.vain, func(_ name, v vain) bool { return now.UnixNano()-v.next > int64(longestRetry) })
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -169,7 +191,7 @@ func (s *Search) Take(server string, most int, now time.Time) []pool.MessageID {
 		if len(out) == most {
 			break
 		}
-		if a, ok := s.asking[id]; ok && now.Sub(a.since) < handed || !from.due(id, now) {
+		if a, ok := s.asking[id]; ok && now.Sub(a.since) < handed || !from.due(s.name(id), now) {
 			continue
 		}
 		s.asking[id] = asking{server, now}
@@ -207,10 +229,7 @@ func (s *Search) Done(ctx context.Context, server string, ids []pool.MessageID, 
 			delete(s.asking, id)
 		}
 		if asked && from != nil {
-			v := from.vain[id]
-			v.wait = min(max(2*v.wait, firstRetry), longestRetry)
-			v.next = now.Add(v.wait)
-			from.vain[id] = v
+			from.miss(s.name(id), now)
 		}
 	}
 	return came, nil

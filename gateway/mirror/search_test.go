@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -143,6 +144,35 @@ func TestSearch_aTimeAwayMakesNobodyWaitLonger(t *testing.T) {
 }
 
 // What comes and is not what it should be is not fetched again and again.
+// What one server has not is remembered in bounded memory, however much is lacking
+// and however long its names are; and what is remembered still counts.
+func TestSearch_endlesslyMuchThatIsNowhereTakesLittleMemory(t *testing.T) {
+	s, _, _ := searching(t)
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before, last := heap(), []pool.MessageID(nil)
+	for from := 0; from < 2*maxVain; from += atATime {
+		last = nil
+		for i := range atATime {
+			last = append(last, pool.MessageID(fmt.Sprintf("<%0240d@x>", from+i)))
+		}
+		done(t, s, "a", last, true, now(), 0)
+	}
+	if took := heap() - before; took > 16<<20 {
+		t.Errorf("it takes %d octets", took)
+	}
+	s.Set(last, now())
+	forgotten := len(s.Take("a", atATime, now()))
+	if forgotten > atATime*9/10 { // what goes is left to chance
+		t.Errorf("of %d that were asked for just now, %d are asked for again at once", atATime, forgotten)
+	}
+	runtime.KeepAlive(s)
+}
+
 func TestSearch_whatCameAndIsDamagedIsNotAskedForAtOnce(t *testing.T) {
 	s, store, ids := searching(t)
 	takes(t, s, "a", 1, now(), ids[0])
