@@ -22,7 +22,8 @@ const (
 )
 
 // A Witness posts, in its own name, that it saw a gateway's directory, and raises
-// the alarm about one that contradicts itself (docs/protocol.md, section 8).
+// the alarm about one that contradicts itself (docs/protocol.md, section 8). It is for
+// one goroutine.
 type Witness struct {
 	Book   *Book
 	Domain string
@@ -30,48 +31,86 @@ type Witness struct {
 	Group  pool.Group // of keys
 	Store  pool.Store
 	Keeps  func(now time.Time) uint64 // the epoch that what is posted now is dropped with
+
+	given map[string]given // by gateway
+}
+
+// given is how much was said of a gateway beyond its share, at a time.
+type given struct {
+	octets float64
+	at     time.Time
 }
 
 // Round posts what has not been posted yet.
 func (w *Witness) Round(ctx context.Context, now time.Time) error {
-	for _, domain := range w.Book.Gateways() {
-		signed, key, err := w.Book.seen(domain)
-		if err != nil {
-			continue // nothing is taken of it any more
-		}
-		text, _, err := note.Open(signed, key)
-		if err != nil {
-			return err
-		}
-		id := testimonyID(w.Domain, text, w.Signer.Verifier())
-		if seen, err := w.Store.Seen(ctx, id); err != nil || seen {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		cosigned, err := note.Cosign(signed, key, w.Signer)
-		if err != nil {
-			return err
-		}
-		if err := w.post(ctx, id, witnessSubject, cosigned, now); err != nil {
+	for _, f := range w.Book.Forks() {
+		id := witnessID("f", w.Domain, texts(f.A, f.B))
+		if err := w.postOnce(ctx, id, forkSubject, now, func() ([]byte, error) { return f.proof(), nil }); err != nil {
 			return err
 		}
 	}
-	for _, f := range w.Book.Forks() {
-		proof := f.proof()
-		id := witnessID("f", w.Domain, texts(f.A, f.B))
-		if seen, err := w.Store.Seen(ctx, id); err != nil || seen {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := w.post(ctx, id, forkSubject, proof, now); err != nil {
+	all := w.Book.Gateways()
+	for _, domain := range all {
+		if err := w.testify(ctx, domain, len(all), now); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// testify posts the newest directory of one of so many gateways, signed by it and us,
+// as soon as it has its turn.
+func (w *Witness) testify(ctx context.Context, domain string, gateways int, now time.Time) error {
+	signed, key, err := w.Book.seen(domain)
+	if err != nil {
+		return nil //nolint:nilerr // nothing is taken of it any more
+	}
+	text, _, err := note.Open(signed, key)
+	if err != nil {
+		return err
+	}
+	return w.postOnce(ctx, testimonyID(w.Domain, text, w.Signer.Verifier()), witnessSubject, now, func() ([]byte, error) {
+		alone, err := note.Only(signed, key) // other witnesses post by themselves
+		if err != nil || !w.turn(domain, len(alone), gateways, now) {
+			return nil, err
+		}
+		return note.Cosign(alone, key, w.Signer)
+	})
+}
+
+// turn says whether a gateway has a turn to be spoken of, and takes it. Whoever has
+// learnt us takes only so many octets of us in a day (keysOfLearnt). So each gateway
+// that we know has the same share of these, be it used or not: one that publishes
+// again and again is spoken of now and then, and the others none the less.
+func (w *Witness) turn(domain string, octets, gateways int, now time.Time) bool {
+	if w.given == nil {
+		w.given = make(map[string]given)
+	}
+	// A third for a day: within one there may be what is left of the day before, what
+	// comes, and what the last testimony goes beyond that.
+	share := float64(keysOfLearnt) / 3 / float64(gateways)
+	g := w.given[domain]
+	g.octets = max(0, g.octets-share*max(0, now.Sub(g.at)).Hours()/24)
+	g.at = now
+	turn := g.octets < share
+	if turn {
+		g.octets += float64(octets)
+	}
+	w.given[domain] = g
+	return turn
+}
+
+// postOnce posts what body makes under an ID, if that was not posted before. No body,
+// and nothing is posted now.
+func (w *Witness) postOnce(ctx context.Context, id pool.MessageID, subject string, now time.Time, body func() ([]byte, error)) error {
+	if seen, err := w.Store.Seen(ctx, id); err != nil || seen {
+		return err
+	}
+	text, err := body()
+	if err != nil || text == nil {
+		return err
+	}
+	return w.post(ctx, id, subject, text, now)
 }
 
 // testimonyID is the Message-ID of a witness's signature of a directory's text. The key

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/restante/restante/crypto/note"
 	"github.com/restante/restante/pool"
@@ -180,6 +181,65 @@ func TestWitness_raisesTheAlarm(t *testing.T) {
 	}
 	if _, err := check(t, late, alarms[0]); err != nil || len(late.Book.Forks()) != 1 {
 		t.Errorf("a proof from before the directory held: %v", err)
+	}
+}
+
+// A gateway that publishes without end uses up its own share of what others take of a
+// witness in a day, and nobody else's. It is spoken of again once it has a turn.
+func TestWitness_givesEveryGatewayItsShare(t *testing.T) {
+	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
+	w, self := witness(t, p, store)
+	const quiet = "quiet.example"
+	signer, err := note.NewSigner(quiet, note.GenerateSeed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	modest := &publisher{t: t, signer: signer}
+	var last []byte
+	for range 30 {
+		_, last = gw.directory(func(d *note.Directory) {
+			d.Blind = nil
+			for e := range uint64(900) {
+				d.Blind = append(d.Blind, note.EpochKey{Epoch: 2100 + e})
+			}
+		})
+		if _, err := p.Book.Learn(far, last, now()); err != nil {
+			t.Fatal(err)
+		}
+		round(t, w)
+	}
+	_, signed := modest.directory(func(d *note.Directory) { d.Domain = quiet })
+	if _, err := p.Book.Learn(quiet, signed, now()); err != nil {
+		t.Fatal(err)
+	}
+	round(t, w)
+	third := other(t, "third.example")
+	if _, err := check(t, third, ownDirectory(self)); err != nil {
+		t.Fatal(err)
+	}
+	for _, signed := range [][]byte{signed, last} {
+		d, err := note.PeekDirectory(signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := third.Book.Learn(d.Domain, signed, now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := posted(t, store)
+	for _, a := range all {
+		if _, err := check(t, third, a); err != nil {
+			t.Errorf("of %d testimonies one is not taken: %v", len(all), err)
+		}
+	}
+	if !strings.Contains(all[len(all)-1], "domain "+quiet) {
+		t.Error("the last one is not of the gateway that came last")
+	}
+	if err := w.Round(t.Context(), now().Add(48*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if later := posted(t, store)[len(all):]; len(later) != 1 || !strings.Contains(body(later[0]), "serial 30\n") {
+		t.Errorf("after two days %d testimonies of the newest directory", len(later))
 	}
 }
 
