@@ -57,6 +57,7 @@ type Desk struct {
 	opts   Options
 	names  *article.Names // that checkFields looks for
 	flight *flight
+	drafts drafts
 	early  *early
 	peers  atomic.Pointer[[]Peer]
 

@@ -126,7 +126,7 @@ func (f *Feed) route(ctx context.Context, named []pool.Group, approved bool, r c
 			return nil, refuse(Unapproved)
 		}
 		if mayFeed {
-			groups = append(groups, name)
+			groups = append(groups, info.Name)
 		}
 	}
 	// One that makes a newsgroup names one that is not there yet (RFC 5537,

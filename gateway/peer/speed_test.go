@@ -36,12 +36,17 @@ func BenchmarkFeed_bring(b *testing.B) {
 	}, "\r\n"))
 	b.ReportAllocs()
 	for b.Loop() {
-		a, err := article.Parse(text)
+		checked, err := article.Check(text)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := feed.bring(b.Context(), "<1@bench.example>", a, true); err != nil {
+		d := desk.drafts.take()
+		if err := d.read.Read(checked); err != nil {
 			b.Fatal(err)
 		}
+		if _, err := feed.bring(b.Context(), "<1@bench.example>", d, true); err != nil {
+			b.Fatal(err)
+		}
+		desk.drafts.give(d)
 	}
 }

@@ -16,23 +16,27 @@ import (
 // by CRLF, not dot-stuffed. It returns once the article has its turn. text must not
 // be changed until the outcome has been waited for.
 func (f *Feed) Take(ctx context.Context, id pool.MessageID, text []byte) *Taking {
-	a, err := article.Parse(text)
-	return f.take(ctx, id, a, err)
+	checked, err := article.Check(text)
+	return f.take(ctx, id, checked, err)
 }
 
 // TakeChecked is Take for who has looked at the lines already.
 func (f *Feed) TakeChecked(ctx context.Context, id pool.MessageID, text pool.Checked) *Taking {
-	a, err := article.ParseChecked(text)
-	return f.take(ctx, id, a, err)
+	return f.take(ctx, id, text, nil)
 }
 
-// take is Take for an article that was parsed, or failed to be.
-func (f *Feed) take(ctx context.Context, id pool.MessageID, a *article.Article, err error) *Taking {
+// take is Take for text that was checked, or failed to be.
+func (f *Feed) take(ctx context.Context, id pool.MessageID, text pool.Checked, err error) *Taking {
 	f.desk.flight.begin(id, f)
-	t := &Taking{feed: f, id: id, ctx: ctx, err: err}
-	if asked := f.came(id); err == nil {
-		t.brought, t.err = f.bring(ctx, id, a, asked)
+	t := &Taking{feed: f, id: id, ctx: ctx, draft: f.desk.drafts.take()}
+	asked := f.came(id)
+	if err == nil {
+		err = t.draft.read.Read(text)
 	}
+	if err == nil {
+		t.brought, err = f.bring(ctx, id, t.draft, asked)
+	}
+	t.err = err
 	if t.err == nil && !t.performs() {
 		t.begun = pool.Begin(ctx, f.desk.opts.Store, t.article)
 	}
@@ -45,6 +49,7 @@ type Taking struct {
 	id   pool.MessageID
 	ctx  context.Context // of the call, which it is a part of
 	brought
+	draft *draft     // nil once it has been waited for
 	begun pool.Begun // nil where err is not, and for one that is filed last
 	err   error
 }
@@ -73,6 +78,8 @@ func (t *Taking) Wait() error {
 	d.flight.end(t.id, t.feed, err == nil || errors.Is(err, pool.ErrDuplicate))
 	t.passage.Done(err == nil)
 	t.feed.ledger.count(err)
+	d.drafts.give(t.draft)
+	t.brought, t.draft = brought{}, nil
 	return err
 }
 
@@ -145,7 +152,8 @@ type brought struct {
 
 // bring checks an article and gives it its place. asked says that it was looked for
 // in the store before it came.
-func (f *Feed) bring(ctx context.Context, id pool.MessageID, a *article.Article, asked bool) (b brought, err error) {
+func (f *Feed) bring(ctx context.Context, id pool.MessageID, draft *draft, asked bool) (b brought, err error) {
+	a := &draft.read
 	now := time.Now()
 	if f.back && f.desk.ownID(id) && !entry.NamesItself(a) {
 		return f.takeBack(ctx, id, a, now)
@@ -182,8 +190,9 @@ func (f *Feed) bring(ctx context.Context, id pool.MessageID, a *article.Article,
 	if err := f.stamp(a, path); err != nil {
 		return brought{}, err
 	}
-	if b.article, err = a.File(named, now, passage.Epoch); err == nil {
-		b.article.Groups = groups
+	if err := a.FileAs(&draft.filed, named, now, passage.Epoch); err != nil {
+		return brought{}, err
 	}
-	return b, err
+	b.article, draft.filed.Groups = &draft.filed, groups
+	return b, nil
 }

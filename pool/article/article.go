@@ -19,6 +19,18 @@ type Article struct {
 // [Article.Add] and [Article.SetBody].
 func New() *Article { return new(Article) }
 
+// spareFields is how many header fields' memory Reset keeps. Few articles have more.
+const spareFields = 64
+
+// Reset takes everything out of the article, and keeps memory for [Article.Read].
+func (a *Article) Reset() {
+	clear(a.fields)
+	a.fields, a.body = a.fields[:0], pool.Checked{}
+	if cap(a.fields) > spareFields {
+		a.fields = nil
+	}
+}
+
 // Fields returns the header fields in order. The slice is a copy.
 func (a *Article) Fields() []Field { return slices.Clone(a.fields) }
 
@@ -132,21 +144,16 @@ func (a *Article) SetBody(lines []byte) error {
 	if len(lines) == 0 {
 		return refuseNoBody()
 	}
-	body, ok := check(lines)
-	if !ok {
-		return refuseBareLine()
+	body, err := Check(lines)
+	if err != nil {
+		return err
 	}
 	a.body = body
 	return nil
 }
 
 // Header returns the header's lines, each ended by CRLF, without the empty line.
-func (a *Article) Header() []byte { return a.header("") }
-
-// header returns the lines of all fields but those of one name.
-func (a *Article) header(without string) []byte {
-	return a.appendHeader(make([]byte, 0, a.Size()-len(a.body.Text)), without)
-}
+func (a *Article) Header() []byte { return a.appendHeader(nil, "") }
 
 // Text returns the whole article: header, empty line, body.
 func (a *Article) Text() []byte {
@@ -163,7 +170,9 @@ func (a *Article) Size() int {
 	return size
 }
 
+// appendHeader appends the lines of all fields but those of one name.
 func (a *Article) appendHeader(dst []byte, without string) []byte {
+	dst = slices.Grow(dst, a.Size()-len(a.body.Text))
 	for i := range a.fields {
 		if f := &a.fields[i]; !f.is(without) {
 			dst = append(dst, f.line...)

@@ -415,6 +415,31 @@ func TestStuff_lines(t *testing.T) {
 	}
 }
 
+// checkUsedAgain reads text into an article that was another one, and files it into
+// one too: that must come to the same, or fail.
+func checkUsedAgain(t *testing.T, text []byte, want *pool.Article) {
+	t.Helper()
+	a := parse(t, ".Message-ID: <z@z>", "Message-ID: <y@y>", "Xref: x", "References: <a@b>", "", ".", "z", "")
+	filed, err := a.File([]pool.Group{"z"}, time.Unix(1, 0), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked, err := article.Check(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Reset()
+	if err := a.Read(checked); err != nil || !bytes.Equal(a.Text(), text) {
+		t.Errorf("%q became %q, %v", text, a.Text(), err)
+	}
+	if err := a.FileAs(filed, []pool.Group{"a"}, time.Time{}, 0); err != nil {
+		filed = nil
+	}
+	if diff := cmp.Diff(want, filed); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(crlf("A: b", "", "x"))
 	f.Add(crlf("References: <a@", " b>", "Newsgroups: a,b", "Message-ID: <a@b>", "", ".", "x"))
@@ -432,6 +457,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q became %q", text, a.Text())
 		}
 		filed, err := a.File([]pool.Group{"a"}, time.Time{}, 0)
+		checkUsedAgain(t, text, filed)
 		if err != nil {
 			return
 		}

@@ -13,14 +13,24 @@ import (
 // shares memory with the article. Refused are an article without a message-id
 // ([pool.ErrMessageID]) or groups to file it in ([ErrNoGroups]).
 func (a *Article) File(groups []pool.Group, arrived time.Time, epoch uint64) (*pool.Article, error) {
-	id, err := a.ID()
-	if err != nil {
+	f := new(pool.Article)
+	if err := a.FileAs(f, groups, arrived, epoch); err != nil {
 		return nil, err
 	}
-	if len(groups) == 0 {
-		return nil, refuse(ErrNoGroups, "The article names no newsgroup: fill in Newsgroups and send again")
+	return f, nil
+}
+
+// FileAs is [Article.File] into what may have been another article: the memory of its
+// Head is used again. After an error it is as it was.
+func (a *Article) FileAs(f *pool.Article, groups []pool.Group, arrived time.Time, epoch uint64) error {
+	id, err := a.ID()
+	if err != nil {
+		return err
 	}
-	head, body := a.header("Xref"), a.body.Text
+	if len(groups) == 0 {
+		return refuse(ErrNoGroups, "The article names no newsgroup: fill in Newsgroups and send again")
+	}
+	head, body := a.appendHeader(f.Head[:0], "Xref"), a.body.Text
 	overview := a.overview(id, groups, len(head))
 	if a.dotted() > 0 {
 		head = Stuff(head)
@@ -28,7 +38,7 @@ func (a *Article) File(groups []pool.Group, arrived time.Time, epoch uint64) (*p
 	if a.body.Dots > 0 {
 		body = Stuff(body)
 	}
-	return &pool.Article{
+	*f = pool.Article{
 		ID:       id,
 		Groups:   groups,
 		Arrived:  arrived,
@@ -36,7 +46,8 @@ func (a *Article) File(groups []pool.Group, arrived time.Time, epoch uint64) (*p
 		Head:     head,
 		Body:     body,
 		Overview: overview,
-	}, nil
+	}
+	return nil
 }
 
 // dotted counts the lines of the header that start with a dot. Only the first one

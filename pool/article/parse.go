@@ -2,6 +2,7 @@ package article
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/restante/restante/pool"
@@ -19,49 +20,52 @@ import (
 //   - [ErrNoBody]: no empty line; nothing behind it is a body too, an empty one
 //     (RFC 3977, Section 3.6)
 func Parse(text []byte) (*Article, error) {
-	checked, ok := check(text)
-	if !ok {
-		return nil, refuseBareLine()
-	}
-	return ParseChecked(checked)
-}
-
-// ParseChecked is [Parse] for what can't be an [ErrBareLine].
-func ParseChecked(c pool.Checked) (*Article, error) {
-	end := bytes.Index(c.Text, []byte("\r\n\r\n"))
-	switch {
-	case len(c.Text) == 0 || bytes.HasPrefix(c.Text, []byte("\r\n")):
-		return nil, refuse(ErrNoHeader, "The article has no header: send header lines, an empty line, then the body")
-	case end < 0:
-		return nil, refuse(ErrNoBody, "The article has no empty line between header and body: add one and send again")
-	}
-	head := string(c.Text[:end+len("\r\n")])
-	lines := strings.Count(head, "\n")
-	fields, err := parseHeader(head, lines)
+	c, err := Check(text)
 	if err != nil {
 		return nil, err
 	}
-	a := &Article{fields: fields}
-	a.body = pool.Checked{Text: c.Text[end+len("\r\n\r\n"):], Lines: c.Lines - lines - 1, Dots: c.Dots - a.dotted()}
+	a := New()
+	if err := a.Read(c); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
-// parseHeader cuts a header of whole lines into fields.
-func parseHeader(head string, lines int) ([]Field, error) {
-	fields := make([]Field, 0, lines)
+// Read is [Parse] for what can't be an [ErrBareLine], into an article that is new or
+// was [Article.Reset].
+func (a *Article) Read(c pool.Checked) error {
+	end := bytes.Index(c.Text, []byte("\r\n\r\n"))
+	switch {
+	case len(c.Text) == 0 || bytes.HasPrefix(c.Text, []byte("\r\n")):
+		return refuse(ErrNoHeader, "The article has no header: send header lines, an empty line, then the body")
+	case end < 0:
+		return refuse(ErrNoBody, "The article has no empty line between header and body: add one and send again")
+	}
+	head := string(c.Text[:end+len("\r\n")])
+	lines := strings.Count(head, "\n")
+	a.fields = slices.Grow(a.fields, lines)
+	if err := a.readHeader(head); err != nil {
+		return err
+	}
+	a.body = pool.Checked{Text: c.Text[end+len("\r\n\r\n"):], Lines: c.Lines - lines - 1, Dots: c.Dots - a.dotted()}
+	return nil
+}
+
+// readHeader cuts a header of whole lines into fields.
+func (a *Article) readHeader(head string) error {
 	for head != "" {
 		size, err := fieldSize(head)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		f, ok := fieldOf(head[:size])
 		if !ok {
-			return nil, refuseHeader()
+			return refuseHeader()
 		}
-		fields = append(fields, f)
+		a.fields = append(a.fields, f)
 		head = head[size:]
 	}
-	return fields, nil
+	return nil
 }
 
 // fieldSize returns how many octets the first line and its continuation lines
@@ -84,19 +88,22 @@ func fieldSize(head string) (int, error) {
 	}
 }
 
-// check looks at lines ended by CRLF. It returns false where text is something
-// else, or holds a NUL or another CR or LF.
-func check(text []byte) (pool.Checked, bool) {
+// Check looks at lines ended by CRLF. Where text is something else, or holds a NUL or
+// another CR or LF, it refuses it with [ErrBareLine] as cause.
+func Check(text []byte) (pool.Checked, error) {
 	c := pool.Checked{Text: text}
 	for rest := text; len(rest) > 0; c.Lines++ {
 		i := bytes.IndexByte(rest, '\n')
 		if i < 1 || rest[i-1] != '\r' {
-			return pool.Checked{}, false
+			return pool.Checked{}, refuseBareLine()
 		}
 		if rest[0] == '.' {
 			c.Dots++
 		}
 		rest = rest[i+1:]
 	}
-	return c, bytes.Count(text, []byte{'\r'}) == c.Lines && bytes.IndexByte(text, 0) < 0
+	if bytes.Count(text, []byte{'\r'}) != c.Lines || bytes.IndexByte(text, 0) >= 0 {
+		return pool.Checked{}, refuseBareLine()
+	}
+	return c, nil
 }

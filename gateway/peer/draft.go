@@ -1,0 +1,38 @@
+package peer
+
+import (
+	"sync"
+
+	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
+)
+
+// A draft is the memory of an article on its way: as it came, and as it is filed.
+// Once it has been waited for, the next article uses it.
+type draft struct {
+	read  article.Article
+	filed pool.Article
+}
+
+// spareHead is the most octets of a header whose memory is used again.
+const spareHead = 8 << 10
+
+// drafts are those that no article uses.
+type drafts struct{ pool sync.Pool }
+
+func (d *drafts) take() *draft {
+	if spare, ok := d.pool.Get().(*draft); ok {
+		return spare
+	}
+	return new(draft)
+}
+
+func (d *drafts) give(spare *draft) {
+	head := spare.filed.Head[:0]
+	if cap(head) > spareHead {
+		head = nil
+	}
+	spare.read.Reset()
+	spare.filed = pool.Article{Head: head}
+	d.pool.Put(spare)
+}
