@@ -17,7 +17,7 @@ import (
 // How long things may take before the test fails. A machine that runs other
 // tests at the same time is slow.
 const (
-	patience = 60 * time.Second       // for the gateway to start, to stop, and to deliver
+	patience = 3 * time.Minute        // for the gateway to start, to stop, and to deliver
 	look     = 50 * time.Millisecond  // between two looks
 	answer   = 500 * time.Millisecond // for a greeting, before the next try
 )

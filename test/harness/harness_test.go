@@ -5,6 +5,9 @@ import (
 	"net/textproto"
 	"os"
 	"testing"
+	"time"
+
+	"github.com/restante/restante/pool"
 )
 
 func TestMain(m *testing.M) { os.Exit(Main(m)) }
@@ -51,5 +54,16 @@ func TestGateway_takesLoginsOverTLSOnly(t *testing.T) {
 func TestNeed_takesWhatIsThere(t *testing.T) {
 	if Need(t, "go") == "" {
 		t.Error("got no path")
+	}
+}
+
+func TestEpochLength_noEpochEndsSoon(t *testing.T) {
+	t.Parallel()
+	for at := range 100 * 24 * 60 {
+		now := time.Unix(1_800_000_000, 0).Add(time.Duration(at) * time.Minute)
+		c := pool.Calendar{EpochLength: epochLength(now)}
+		if c.Epoch(now) != c.Epoch(now.Add(20*time.Minute-time.Second)) || c.EpochLength > 4*time.Hour {
+			t.Fatalf("%v is the length at %v", c.EpochLength, now)
+		}
 	}
 }

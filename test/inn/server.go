@@ -95,7 +95,7 @@ func prepare(t testing.TB, groups []Group, login Login, how setup) *Server {
 	t.Helper()
 	s := &Server{t: t, bin: installed(t)}
 	s.makeFolder()
-	s.Transit, s.Reader = freeAddress(t), freeAddress(t)
+	s.Transit, s.Reader = harness.FreeAddress(t), harness.FreeAddress(t)
 	s.configure(groups, login, how)
 	return s
 }
@@ -145,18 +145,6 @@ func (s *Server) makeFolder() {
 			s.t.Fatal(err)
 		}
 	}
-}
-
-// freeAddress finds a port that nobody uses just now.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	var listen net.ListenConfig
-	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // configure writes INN's configuration and first data, and gives all of it to

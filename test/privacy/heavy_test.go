@@ -34,7 +34,7 @@ const canary = "wisteria-kaleidoscope"
 // TLS; while the gateway is told to reload and started anew, at debug level.
 // Nothing of it may be in the data folder, the log, or what the operator is shown.
 func TestCanaries_heavyUseLeavesNone(t *testing.T) {
-	desk := freeAddress(t)
+	desk := harness.FreeAddress(t)
 	g := harness.StartTLS(t, harness.Setting{Key: "listen", Value: strconv.Quote(desk)},
 		harness.Setting{Key: "[[peer]]", Value: "name = \"p\"\naddresses = [\"127.0.0.1\"]\ngroups = \"misc.*\"\npath = \"peer.example\""})
 	passphrase := harness.Passphrase(t)
@@ -128,17 +128,6 @@ func searchViews(t *testing.T, views []place, secrets []secret) []string {
 	return search(views, secrets)
 }
 
-// freeAddress is one of this machine where nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func reload(t *testing.T, g *harness.Gateway) {
 	t.Helper()
 	if err := syscall.Kill(g.PID(), syscall.SIGHUP); err != nil {
@@ -181,7 +170,7 @@ func connect(t *testing.T, g *harness.Gateway, secure bool) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if secure {
