@@ -73,5 +73,5 @@ func erasing(t *testing.T) (program string) {
 func TestDestroyed_keysAreNotInMemory(t *testing.T) {
 	g, keys := lived(t, erasing(t))
 	keys.settle()
-	keys.mustBeGone(memory(t, g.PID()))
+	keys.mustBeGone(func() []place { return memory(t, g.PID()) })
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -84,11 +85,30 @@ func TestStory_leavesNothingThatNamesAnyone(t *testing.T) {
 	}
 	loggable := append(secrets,
 		secret{"a token", []byte(strings.Trim(card, "<>")[:40])}, secret{"a message-id", []byte("@" + harness.Domain + ">")},
-		secret{"an address", []byte("127.0.0.1")}, secret{"a port", []byte(g.Port)}, secret{"a command", []byte("AUTHINFO")})
+		secret{"an address", []byte("127.0.0.1")}, secret{"a command", []byte("AUTHINFO")})
 	for _, f := range search([]place{{"the log", logged}}, loggable) {
 		t.Error(f)
 	}
+	if standsIn(logged, g.Port) {
+		t.Error("a port in the log")
+	}
 	t.Logf("%d octets of log at debug level searched", len(logged))
+}
+
+// standsIn says whether a number stands in a text, and not as digits of another one,
+// such as of how long something took.
+func standsIn(text []byte, number string) bool {
+	return regexp.MustCompile(`(^|[^0-9.])` + number + `([^0-9.]|$)`).Match(text)
+}
+
+func TestStandsIn_isTheNumberItself(t *testing.T) {
+	for text, want := range map[string]bool{
+		"12345": true, `{"port":12345}`: true, "at [::1]:12345 it": true, "112345": false, "123456": false, "7.12345": false, "12345.6": false,
+	} {
+		if standsIn([]byte(text), "12345") != want {
+			t.Errorf("12345 in %q: %v", text, !want)
+		}
+	}
 }
 
 // secretsOf is everything that follows from a handle and a passphrase.
