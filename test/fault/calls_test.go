@@ -91,7 +91,7 @@ func TestGateway_callsFail(t *testing.T) {
 // saysSoon says whether the log holds words before long: what no answer waits for
 // fails a moment later.
 func saysSoon(g *harness.Gateway, words string) bool {
-	for range 100 {
+	for range int(patience / (100 * time.Millisecond)) {
 		if g.HasLogged(words) {
 			return true
 		}
@@ -149,7 +149,7 @@ func (c callFault) files(t *testing.T, g *harness.Gateway) []string {
 	}
 	if strings.HasPrefix(c.file, "queue/") {
 		last := atoi(strings.TrimSuffix(filepath.Base(files[len(files)-1]), ".log"))
-		for n := range 5 {
+		for n := range 100 {
 			files = append(files, filepath.Join(g.Data, "queue", fmt.Sprintf("%d.log", last+n+1)))
 		}
 	}
