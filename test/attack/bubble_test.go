@@ -28,7 +28,7 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 // newBubbleTarget starts a gateway, in a bubble, with a batch a minute.
 func newBubbleTarget(t *testing.T, changes ...func(*gateway.Settings)) *target {
 	t.Helper()
-	p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	p := newPipes()
 	slow := func(s *gateway.Settings) {
 		s.Batches.Calendar = pool.Calendar{EpochLength: 24 * time.Hour, BatchInterval: time.Minute, Retention: 4, TokenLife: 12}
 		s.Batches.Backlog = 1000
@@ -53,6 +53,8 @@ type pipes struct {
 	closed chan struct{}
 	once   sync.Once
 }
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
 
 func (p *pipes) Accept() (net.Conn, error) {
 	select {

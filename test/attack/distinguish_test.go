@@ -19,8 +19,9 @@ const (
 	watched   = 632 // batches, so that the pool holds a little over 5,000 entries
 	people    = 12
 
-	crowded = 6  // batches that may be booked, so that a mailbox is soon full
-	flood   = 30 // messages that fill one
+	crowded    = 6  // batches that may be booked, so that a mailbox is soon full
+	flood      = 30 // messages that fill one
+	everyFlood = 25 // batches
 )
 
 // A history is a pool that was filled by the real code, and the secret of it:
@@ -52,7 +53,7 @@ func recorded(t *testing.T, batches int) history {
 			boxes = append(boxes, identity.NewSeed().Mailbox(0))
 		}
 		nobody := g.dial()
-		for range batches {
+		for b := range batches {
 			for range rand.IntN(5) {
 				from := nobody
 				if rand.IntN(4) == 0 {
@@ -60,7 +61,7 @@ func recorded(t *testing.T, batches int) history {
 				}
 				from.offer(letterTo(g.token(boxes[rand.IntN(people)])))
 			}
-			if rand.IntN(25) == 0 {
+			if b%everyFlood == 0 {
 				for range flood {
 					nobody.offer("Newsgroups: restante.reply\nSubject: s\nReferences: " + g.token(boxes[people-1]) + "\n\nx\n")
 				}
@@ -165,7 +166,7 @@ func (h history) samples(change func(o *observed, real bool)) []sample {
 func TestDistinguisher_coverLooksLikeMail(t *testing.T) {
 	var v verdict
 	var h history
-	for range 2 { // one interval in a hundred leaves out 0.5 by chance; two, one pair in ten thousand
+	for range 3 { // see verdict.tells
 		h = recorded(t, watched)
 		if v = judge(h.samples(nil)); !v.tells() {
 			break
@@ -181,7 +182,7 @@ func TestDistinguisher_coverLooksLikeMail(t *testing.T) {
 			notices++
 		}
 	}
-	t.Logf("%d entries, %d of them mail, among it %d notices, %d form of header; AUC %.4f, 99 %% interval %.4f to %.4f; widest single feature |z| %.2f (number %d)",
+	t.Logf("%d entries, %d of them mail, among it %d notices, %d form of header; AUC %.4f, interval %.4f to %.4f; widest single feature |z| %.2f (number %d)",
 		len(h.entries), real, notices, len(heads), v.auc, v.low, v.high, v.widest, v.feature)
 	if share := float64(real) / float64(len(h.entries)); share < 0.35 || share > 0.65 {
 		t.Errorf("%.2f of the entries are mail: the classes are too unequal", share)
@@ -193,7 +194,7 @@ func TestDistinguisher_coverLooksLikeMail(t *testing.T) {
 		t.Errorf("%d forms of header: %v", len(heads), heads)
 	}
 	if v.tells() {
-		t.Error("mail and cover can be told apart, twice in a row")
+		t.Error("mail and cover can be told apart, three times in a row")
 	}
 	for flaw, change := range map[string]func(o *observed, real bool){
 		"cover stands in the first places of its batch": func(o *observed, real bool) {
@@ -225,7 +226,7 @@ func TestDistinguisher_coverLooksLikeMail(t *testing.T) {
 		},
 	} {
 		c := judge(h.samples(change))
-		t.Logf("control, %s: AUC %.3f, 99 %% interval %.3f to %.3f, widest |z| %.1f", flaw, c.auc, c.low, c.high, c.widest)
+		t.Logf("control, %s: AUC %.3f, interval %.3f to %.3f, widest |z| %.1f", flaw, c.auc, c.low, c.high, c.widest)
 		if !c.tells() {
 			t.Errorf("the classifier does not see that %s", flaw)
 		}

@@ -23,7 +23,7 @@ import (
 
 const (
 	domain   = "gw.example"
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 
 	alicePassphrase = "correct-horse-battery-staple-violin-Stair-7"
 )

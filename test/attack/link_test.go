@@ -35,7 +35,7 @@ func TestLinking_entriesOfOneMailboxLookLikeOthers(t *testing.T) {
 		pairs = h.pairs()
 		v = judge(draw(nil))
 	}
-	t.Logf("%d pairs of one mailbox, as many of two; AUC %.4f, 99 %% interval %.4f to %.4f; widest |z| %.2f (number %d)",
+	t.Logf("%d pairs of one mailbox, as many of two; AUC %.4f, interval %.4f to %.4f; widest |z| %.2f (number %d)",
 		len(pairs), v.auc, v.low, v.high, v.widest, v.feature)
 	if v.tells() {
 		t.Error("entries of one mailbox can be told from others, three times in a row")
@@ -58,7 +58,7 @@ func TestLinking_entriesOfOneMailboxLookLikeOthers(t *testing.T) {
 		},
 	} {
 		c := judge(draw(change))
-		t.Logf("control, %s: AUC %.3f, 99 %% interval %.3f to %.3f, widest |z| %.1f", flaw, c.auc, c.low, c.high, c.widest)
+		t.Logf("control, %s: AUC %.3f, interval %.3f to %.3f, widest |z| %.1f", flaw, c.auc, c.low, c.high, c.widest)
 		if !c.tells() {
 			t.Errorf("the classifier does not see that %s", flaw)
 		}

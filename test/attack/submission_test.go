@@ -3,11 +3,9 @@ package attack
 import (
 	"encoding/base64"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/restante/restante/crypto/envelope"
 	"github.com/restante/restante/crypto/note"
@@ -28,13 +26,8 @@ func (g *restarted) restart() {
 	if g.end != nil {
 		g.end()
 	}
-	var listen net.ListenConfig
-	listener, err := listen.Listen(g.t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	g.connect = func() (net.Conn, error) { return net.DialTimeout("tcp", address, patience) }
+	listener := newPipes()
+	g.connect = listener.dial
 	g.end = run(g.t, g.settings, listener)
 }
 
@@ -93,10 +86,12 @@ func (g *target) submit(s sealer, payloads ...[]byte) {
 }
 
 // inbox is how many messages Alice has, once all that was posted has had the time
-// to come.
+// to come: a batch for the submission, one for the entry, and time to spare.
 func (g *target) inbox() int {
 	g.t.Helper()
-	time.Sleep(5 * time.Second) // a batch for the submission, one for the entry, and time to spare
+	for range 4 {
+		g.nextBatch()
+	}
 	l := g.dial()
 	l.login("alice", alicePassphrase)
 	var held int
@@ -108,7 +103,9 @@ func (g *target) inbox() int {
 
 // A sealed submission is public. Whoever copies it, changes it, or sends it again
 // after a restart, brings nothing about.
-func TestReplay_sealedSubmissionsCountOnce(t *testing.T) {
+func TestReplay_sealedSubmissionsCountOnce(t *testing.T) { inBubble(t, replaySubmissions) }
+
+func replaySubmissions(t *testing.T) {
 	s := newSettings(t.TempDir())
 	s.Batches.Posts = 16 << 20
 	if err := keyring.Create(gateway.KeyDir(s.Data)); err != nil {

@@ -169,6 +169,8 @@ func shuffled(n int, cases ...string) []string {
 
 // The comparison must find what is there, and nothing where there is nothing.
 func TestCompare_findsWhatIsThere(t *testing.T) {
+	// What is to be seen lies ten standard deviations off, and more than three
+	// alarms come by chance once in a hundred million times.
 	draw := func(shift float64) times {
 		all := times{}
 		for range 5000 {
@@ -182,8 +184,8 @@ func TestCompare_findsWhatIsThere(t *testing.T) {
 		}
 		return all
 	}
-	if c := draw(4).compare("a", "b"); c.t < beyondChance || c.slower != "b" || math.Abs(c.shift-4) > 3 || c.least > 3 {
-		t.Errorf("a difference of 4: %v", c)
+	if c := draw(7).compare("a", "b"); c.t < beyondChance || c.slower != "b" || math.Abs(c.shift-7) > 6 || c.least > 6 {
+		t.Errorf("a difference of 7: %v", c)
 	}
 	alarms := 0
 	for range 200 {
@@ -191,7 +193,7 @@ func TestCompare_findsWhatIsThere(t *testing.T) {
 			alarms++
 		}
 	}
-	if alarms > 1 {
+	if alarms > 3 {
 		t.Errorf("%d alarms in 200 comparisons of what is alike", alarms)
 	}
 }
