@@ -159,7 +159,7 @@ func mirrors(t *testing.T, readings ...Reading) (*mirroring, *memory.Store) {
 // arrive waits until articles are here.
 func arrive(t *testing.T, s pool.Store, ids ...string) {
 	t.Helper()
-	end := time.Now().Add(15 * time.Second)
+	end := time.Now().Add(2 * time.Minute)
 	for _, id := range ids {
 		for {
 			seen, err := s.Seen(t.Context(), pool.MessageID(id))
@@ -205,7 +205,7 @@ func TestMirroring_repairGoesOnWhereAServerStalls(t *testing.T) {
 		ids = append(ids, fmt.Sprintf("<%d@x>", i))
 		lacking = append(lacking, pool.MessageID(ids[i]))
 	}
-	for end := time.Now().Add(20 * time.Second); len(lacking) > 0; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); len(lacking) > 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d do not come", len(lacking))
 		}

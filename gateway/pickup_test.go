@@ -21,24 +21,21 @@ import (
 	"github.com/restante/restante/pool"
 )
 
-// An owner is somebody with a mailbox who picks up by command, over a socket.
+// An owner is somebody with a mailbox who picks up by command.
 type owner struct {
-	t       testing.TB
-	address string
-	box     *identity.Mailbox
+	t   testing.TB
+	at  *pipes
+	box *identity.Mailbox
 }
 
-// running runs a gateway on loopback until the test ends.
-func running(t testing.TB, s Settings) (*Gateway, string) {
+// running runs a gateway, in a bubble, until the test ends.
+func running(t testing.TB, s Settings) (*Gateway, *pipes) {
 	t.Helper()
 	g, err := Open(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := newPipes()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx, listener) }()
@@ -48,15 +45,12 @@ func running(t testing.TB, s Settings) (*Gateway, string) {
 			t.Error(err)
 		}
 	})
-	return g, listener.Addr().String()
+	return g, listener
 }
 
 func (o *owner) dial() net.Conn {
 	o.t.Helper()
-	conn, err := net.Dial("tcp", o.address)
-	if err != nil {
-		o.t.Fatal(err)
-	}
+	conn := o.at.dial()
 	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		o.t.Fatal(err)
 	}
@@ -175,21 +169,21 @@ func (o *owner) fetch(conn *textproto.Conn, b *blind.Blinded, id pool.MessageID)
 
 // The three ways lead to the same entry: blinded off line and fetched by its
 // tag, found by a sealed ID, and (office's tests) by a login.
-func TestPickup_obliviousAndSealedFindTheSame(t *testing.T) {
+func TestPickup_obliviousAndSealedFindTheSame(t *testing.T) { inBubble(t, pickUpBothWays) }
+
+func pickUpBothWays(t *testing.T) {
 	s := newSettings(t)
 	s.Batches.Calendar.BatchInterval, s.Batches.Calendar.EpochLength = time.Second, time.Hour
 	s.Admission.Connections = 100
-	g, address := running(t, s)
-	o := &owner{t, address, identity.NewSeed().Mailbox(3)}
+	g, at := running(t, s)
+	o := &owner{t, at, identity.NewSeed().Mailbox(3)}
 	c := o.client()
 	d := o.directory(g, c)
 	from := s.Batches.Calendar.Batch(time.Now())
 	if err := o.write(o.token(d), "Hello, whoever you are."); err != nil {
 		t.Fatal(err)
 	}
-	for g.queue.Waiting() > 0 {
-		time.Sleep(20 * time.Millisecond)
-	}
+	time.Sleep(3 * time.Second) // its batch leaves
 
 	blinded := o.blind(c, d)
 	reader := textproto.NewConn(o.dial())
@@ -223,11 +217,13 @@ func TestPickup_obliviousAndSealedFindTheSame(t *testing.T) {
 	}
 }
 
-func TestPickup_refusesWhatItMust(t *testing.T) {
+func TestPickup_refusesWhatItMust(t *testing.T) { inBubble(t, pickUpWrongly) }
+
+func pickUpWrongly(t *testing.T) {
 	s := newSettings(t)
 	s.Admission.Connections = 100
-	g, address := running(t, s)
-	o := &owner{t, address, identity.NewSeed().Mailbox(0)}
+	g, at := running(t, s)
+	o := &owner{t, at, identity.NewSeed().Mailbox(0)}
 	c := o.client()
 	d := o.directory(g, c)
 	conn := textproto.NewConn(o.dial())
@@ -287,18 +283,21 @@ func TestPickup_refusesWhatItMust(t *testing.T) {
 // Epochs roll while people write and pick up. Whatever was accepted is found
 // with keys that were blinded when the epoch was on, and the keys that have had
 // their time are refused. Run with -race.
-func TestKeys_rollWhileMailFlows(t *testing.T) {
+func TestKeys_rollWhileMailFlows(t *testing.T) { inBubble(t, rollKeys) }
+
+func rollKeys(t *testing.T) {
 	s := newSettings(t)
 	s.Batches.Calendar = pool.Calendar{EpochLength: 2 * time.Second, BatchInterval: time.Second, Retention: 3, TokenLife: 3}
 	s.Batches.Size, s.Batches.Slots, s.Batches.Backlog = 16, 8, 2
 	s.Admission.Connections = 1000
-	g, address := running(t, s)
+	g, at := running(t, s)
 	var people sync.WaitGroup
 	first := s.Batches.Calendar.Epoch(time.Now())
-	for range 3 {
+	for i := range 3 {
 		people.Go(func() {
+			time.Sleep(time.Duration(i) * 70 * time.Millisecond)
 			for s.Batches.Calendar.Epoch(time.Now()) < first+5 {
-				o := &owner{t, address, identity.NewSeed().Mailbox(0)}
+				o := &owner{t, at, identity.NewSeed().Mailbox(0)}
 				o.exchange(g, s.Batches.Calendar)
 			}
 		})

@@ -47,7 +47,7 @@ func (j *journal) await(t *testing.T, want string) string {
 		j.mu.Unlock()
 		select {
 		case <-j.news:
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatalf("the log never said %q, but %q", want, said)
 		}
 	}

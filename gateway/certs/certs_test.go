@@ -215,7 +215,7 @@ func TestACME_getsACertificateAndKeepsIt(t *testing.T) {
 // run runs s until it has a certificate.
 func run(t *testing.T, s *Source) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

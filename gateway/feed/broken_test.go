@@ -64,7 +64,7 @@ func TestFeed_stopsWhileThePeerSaysNothing(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	begun := time.Now()
 	stop()
-	if took := time.Since(begun); took > 10*time.Second {
+	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("it took %v to stop", took)
 	}
 }

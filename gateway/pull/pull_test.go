@@ -293,11 +293,17 @@ func TestRun_anotherStoreUnderTheSameState(t *testing.T) {
 type polite struct {
 	taker
 	claimed  map[pool.MessageID]bool // by others
+	bring    func(pool.MessageID)    // is told what others have claimed, as it is asked for
 	released []pool.MessageID
 	took     []pool.MessageID
 }
 
-func (p *polite) Claim(id pool.MessageID) bool { return !p.claimed[id] }
+func (p *polite) Claim(id pool.MessageID) bool {
+	if p.claimed[id] {
+		p.bring(id)
+	}
+	return !p.claimed[id]
+}
 
 func (p *polite) Release(id pool.MessageID) { p.released = append(p.released, id) }
 
@@ -316,7 +322,13 @@ func TestRun_leavesToOthersWhatTheyBring(t *testing.T) {
 	p := puller(t, server(t, far), here)
 	k := &polite{taker: taker{here}, claimed: map[pool.MessageID]bool{"<3@x>": true, "<17@x>": true, "<29@x>": true}}
 	p.Taker = k
-	time.AfterFunc(courtesy/4, func() { file(t, here, "<17@x>", "a.one", time.Now()) })
+	brought := false
+	k.bring = func(id pool.MessageID) {
+		if id == "<17@x>" && !brought { // the others do not come
+			brought = true
+			file(t, here, string(id), "a.one", time.Now())
+		}
+	}
 	got, err := p.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -351,15 +363,8 @@ func TestFetch_releasesWhatIsNotThere(t *testing.T) {
 }
 
 func TestRun_serverIsAway(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := puller(t, remote.Server{Address: address}, newStore(t, "a.one")).Run(t.Context()); !errors.Is(err, remote.ErrDial) {
+	const away = "127.0.0.1:1" // nobody listens there, now and later
+	if _, err := puller(t, remote.Server{Address: away}, newStore(t, "a.one")).Run(t.Context()); !errors.Is(err, remote.ErrDial) {
 		t.Fatal(err)
 	}
 }

@@ -327,7 +327,7 @@ func TestIndex_closesAfterAFailedWrite(t *testing.T) {
 	}()
 	select {
 	case <-closed:
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("closing hangs")
 	}
 }

@@ -52,7 +52,7 @@ func TestLinking_entriesOfOneMailboxLookLikeOthers(t *testing.T) {
 			}
 		},
 		"a mailbox's entries tend to stand together": func(a, b *observed) {
-			if rand.IntN(2) == 0 {
+			if rand.IntN(4) > 0 {
 				b.place = min(a.place+1, batchSize-1)
 			}
 		},
