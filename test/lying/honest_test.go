@@ -34,6 +34,7 @@ func (w *world) matching(t *testing.T) {
 
 	w.pool.tell(drop(func(id string, _ uint64) bool { return id == w.mine }))
 	own = w.known.Copy(t)
+	set(t, own, w.settings("", w.pool.address, soon))
 	_, said, code = own.Try("sync", "--fetch-matching")
 	if code != 8 || !strings.Contains(said, "1 entries that the gateway published are not there, and 1 of them are for you") {
 		t.Errorf("hers is dropped: exit code %d\n%s", code, said)
@@ -54,7 +55,7 @@ func (w *world) watching(t *testing.T) {
 	}
 	await := func(done func() bool) {
 		t.Helper()
-		for end := time.Now().Add(60 * time.Second); !done(); time.Sleep(50 * time.Millisecond) {
+		for end := time.Now().Add(3 * time.Minute); !done(); time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Error("it does not come")
 				return
@@ -90,7 +91,7 @@ func (w *world) restored(t *testing.T) {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	text := w.settings("", w.pool.address)
+	text := w.settings("", w.pool.address, never)
 	if err := os.WriteFile(filepath.Join(u.Home, "profiles", "again", "restante.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -60,6 +60,7 @@ func inbox(u *harness.User) int { return strings.Count(u.Run("inbox", "--json"),
 type lieCase struct {
 	name     string
 	fresh    bool                                    // the user has never synchronised before
+	misses   bool                                    // she is to notice what has not come
 	gateway  string                                  // more lines of [[gateway]]
 	before   func(*testing.T, *world, *harness.User) // what happens before the lie
 	home     func(*testing.T, *world) lie
@@ -98,9 +99,11 @@ func (c *lieCase) run(t *testing.T, w *world) {
 	if c.fresh {
 		u = w.fresh.Copy(t)
 	}
-	if c.gateway != "" {
-		set(t, u, w.settings(c.gateway, w.pool.address))
+	late := never
+	if c.misses {
+		late = soon
 	}
+	set(t, u, w.settings(c.gateway, w.pool.address, late))
 	if c.before != nil {
 		c.before(t, w, u)
 	}
@@ -131,7 +134,7 @@ func (c *lieCase) run(t *testing.T, w *world) {
 	w.home.tell(honest)
 	w.pool.tell(honest)
 	if c.elsewise {
-		set(t, u, w.settings("", w.gateway.Address))
+		set(t, u, w.settings("", w.gateway.Address, never))
 		if r, said, code := synchronise(t, u); code != 0 || len(r.Troubles) > 0 || inbox(u) != 1 {
 			t.Errorf("from another server: exit code %d, %+v\n%s", code, r, said)
 		}

@@ -13,7 +13,7 @@ import (
 func serverLies() []*lieCase {
 	return []*lieCase{
 		{
-			name: "drops the user's entry", code: 8, kind: "server", elsewise: true,
+			name: "drops the user's entry", code: 8, kind: "server", misses: true, elsewise: true,
 			pool: func(_ *testing.T, w *world) lie { return drop(func(id string, _ uint64) bool { return id == w.mine }) },
 			says: "1 entries that the gateway published are not there, and 1 of them are for you",
 			check: func(t *testing.T, r *report) {
@@ -23,7 +23,7 @@ func serverLies() []*lieCase {
 			},
 		},
 		{
-			name: "drops others' entries", code: 8, kind: "server", mail: 1,
+			name: "drops others' entries", code: 8, kind: "server", misses: true, mail: 1,
 			pool: func(_ *testing.T, w *world) lie {
 				return drop(func(id string, batch uint64) bool {
 					return batch == w.batch && strings.HasPrefix(id, "<") && id != w.mine && id[1] != 'm'
@@ -32,7 +32,7 @@ func serverLies() []*lieCase {
 			says: "entries that the gateway published are not there, none of them for you",
 		},
 		{
-			name: "drops a batch with its manifest", code: 8, kind: "server", elsewise: true,
+			name: "drops a batch with its manifest", code: 8, kind: "server", misses: true, elsewise: true,
 			pool: func(_ *testing.T, w *world) lie {
 				return drop(func(_ string, batch uint64) bool { return batch == w.batch })
 			},
@@ -44,14 +44,14 @@ func serverLies() []*lieCase {
 			},
 		},
 		{
-			name: "drops a manifest alone", code: 8, kind: "server", mail: 1,
+			name: "drops a manifest alone", code: 8, kind: "server", misses: true, mail: 1,
 			pool: func(_ *testing.T, w *world) lie {
 				return drop(func(id string, batch uint64) bool { return batch == w.batch && strings.HasPrefix(id, "<m.") })
 			},
 			says: "1 batches are without the gateway's list of what is in them",
 		},
 		{
-			name: "puts another body into the user's entry", code: 8, kind: "server", elsewise: true,
+			name: "puts another body into the user's entry", code: 8, kind: "server", misses: true, elsewise: true,
 			pool: swapBodies,
 			says: "1 entries are not what the gateway signed: the server changed them, and none was taken for mail",
 			check: func(t *testing.T, r *report) {
@@ -61,7 +61,7 @@ func serverLies() []*lieCase {
 			},
 		},
 		{
-			name: "changes the Date of the user's entry", code: 8, kind: "server", elsewise: true,
+			name: "changes the Date of the user's entry", code: 8, kind: "server", misses: true, elsewise: true,
 			pool: func(_ *testing.T, w *world) lie {
 				return alter(w.mine, func(text string) string {
 					before, after, _ := strings.Cut(text, "\r\nDate: ")
@@ -72,8 +72,8 @@ func serverLies() []*lieCase {
 			says: "1 entries are not what the gateway signed",
 		},
 		{
-			name: "breaks off half-way, having dropped the user's entry", code: 3, kind: "fault", elsewise: true,
-			before: func(t *testing.T, w *world, _ *harness.User) { w.grow(t, 500) },
+			name: "breaks off half-way, having dropped the user's entry", code: 3, kind: "fault", misses: true, elsewise: true,
+			before: func(t *testing.T, w *world, _ *harness.User) { w.grow(t, 350) },
 			pool: func(_ *testing.T, w *world) lie {
 				return both(breakOff(w.mine, 300), drop(func(id string, _ uint64) bool { return id == w.mine }))
 			},
@@ -103,17 +103,17 @@ func serverLies() []*lieCase {
 			},
 		},
 		{
-			name: "says that it has nothing", code: 8, kind: "server", fresh: true, elsewise: true,
+			name: "says that it has nothing", code: 8, kind: "server", misses: true, fresh: true, elsewise: true,
 			pool: func(*testing.T, *world) lie { return groups("211 0 0 0") },
 			says: "the gateway has published more since",
 		},
 		{
-			name: "says that nothing new came", code: 8, kind: "server",
+			name: "says that nothing new came", code: 8, kind: "server", misses: true,
 			pool: func(*testing.T, *world) lie { return groups("211 0 0 0") },
 			says: "the gateway has published more since",
 		},
 		{
-			name: "has no manifests", code: 8, kind: "server", mail: 1,
+			name: "has no manifests", code: 8, kind: "server", misses: true, mail: 1,
 			pool: func(*testing.T, *world) lie {
 				return func(r *reply) {
 					if r.command == "GROUP restante.manifest" {

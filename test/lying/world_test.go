@@ -26,8 +26,15 @@ func TestMain(m *testing.M) { os.Exit(harness.MainWithUsers(m)) }
 const (
 	domain = harness.Domain
 	words  = "The walnut is under the stair."
-	late   = 15 * time.Second
 	perRun = 8 // entries in a batch, one of which leaves every second
+)
+
+// How long an entry may be on its way for whoever is to notice that the message's
+// batch is lacking, and for all others. What leaves while somebody takes the pool is
+// lacking there, and must not be missed, however long that takes.
+const (
+	soon  = 30 * time.Second
+	never = time.Hour
 )
 
 // A world is a true gateway, two networks to it, and a user for whom there is one
@@ -44,6 +51,7 @@ type world struct {
 	known *harness.User // has synchronised once, before the message was there
 	batch uint64        // of the message
 	mine  string        // the message's Message-ID in the pool
+	had   int           // entries were in the pool when it was found
 }
 
 func newWorld(t *testing.T) *world {
@@ -52,7 +60,7 @@ func newWorld(t *testing.T) *world {
 	w.home, w.pool = newNetwork(t, w.gateway.Address), newNetwork(t, w.gateway.Address)
 	w.signer = w.signingKey(t)
 	w.fresh = harness.NewUser(t)
-	w.fresh.Set(w.settings("", w.pool.address))
+	w.fresh.Set(w.settings("", w.pool.address, never))
 	w.quicken(t)
 	w.known = w.fresh.Copy(t)
 	w.known.Run("sync")
@@ -105,7 +113,7 @@ func (w *world) quicken(t *testing.T) {
 }
 
 // settings is her restante.toml.
-func (w *world) settings(gateway, fetch string) string {
+func (w *world) settings(gateway, fetch string, late time.Duration) string {
 	return fmt.Sprintf(`
 name = "Alice"
 [[gateway]]
@@ -123,13 +131,15 @@ late = %q
 // find waits for the message, and for all before it to be due.
 func (w *world) find(t *testing.T, from uint64) {
 	t.Helper()
-	tags := w.tags(t, from, from+60)
+	const patience = 180 // batches of a second
+	tags := w.tags(t, from, from+patience)
 	r := w.gateway.Dial()
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
-		for id := range r.Bodies("restante.pool") {
+	for end := time.Now().Add(patience * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+		all := r.Bodies("restante.pool")
+		for id := range all {
 			if batch := tags[id]; batch > 0 {
-				w.batch, w.mine = batch, id
-				time.Sleep(time.Until(time.Unix(int64(batch), 0).Add(late + 3*time.Second)))
+				w.batch, w.mine, w.had = batch, id, len(all)
+				time.Sleep(time.Until(time.Unix(int64(batch), 0).Add(soon + 3*time.Second)))
 				return
 			}
 		}
@@ -199,10 +209,10 @@ func batchOf(date string) uint64 {
 	return uint64(when.Unix())
 }
 
-// grow waits until the pool has so many entries.
+// grow waits until the pool has so many entries more than when the message was found.
 func (w *world) grow(t *testing.T, entries int) {
 	t.Helper()
-	for r := w.gateway.Dial(); len(r.Bodies("restante.pool")) < entries; {
+	for r := w.gateway.Dial(); len(r.Bodies("restante.pool")) < w.had+entries; {
 		time.Sleep(time.Second)
 	}
 }
