@@ -51,7 +51,7 @@ func newPerson(t *testing.T, program, name, domain string, gateway *harness.Gate
 		t.Fatal(err)
 	}
 	text = bytes.ReplaceAll(text, []byte(`security = "tls"`), []byte(`security = "none"`))
-	text = bytes.ReplaceAll(text, []byte(`late = "1h"`), []byte(`late = "20s"`))
+	text = bytes.ReplaceAll(text, []byte(`late = "1h"`), []byte(`late = "10m"`))
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -87,10 +87,13 @@ type mail struct {
 	}
 }
 
+// patience is how long what is on its way may take.
+const patience = 3 * time.Minute
+
 // await syncs until a message says words, and returns it.
 func (p *person) await(words string) mail {
 	p.t.Helper()
-	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Second) {
 		p.must("", "sync")
 		for line := range strings.Lines(p.must("", "inbox", "--json")) {
 			var m mail
@@ -143,7 +146,7 @@ func TestConversation_goesFromEndToEndOverTwoGateways(t *testing.T) {
 	alice := newPerson(t, tool, "Alice", "a.example", a, b.Address, b.Address)
 	bob := newPerson(t, tool, "Bob", "b.example", b, a.Address, a.Address)
 	alice.must("", "sync")
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(time.Second) { // until Alice's gateway is known there
+	for end := time.Now().Add(patience); ; time.Sleep(time.Second) { // until Alice's gateway is known there
 		bob.must("", "sync")
 		bob.must(alice.must("", "card"), "add")
 		if _, said, code := bob.run("ahoy walnut", "send", "Alice", "--subject", "one"); code == 0 {
