@@ -118,11 +118,7 @@ func (c *line) block(t *testing.T) []byte {
 // articles under the same numbers.
 func startGateway(t *testing.T, groups []Group, articles []*article.Article) *harness.Gateway {
 	t.Helper()
-	// An hour between batches: none comes in the midst of the dialogues.
-	g := harness.Start(t,
-		harness.Setting{Key: "batch_interval", Value: `"1h"`},
-		harness.Setting{Key: "epoch_length", Value: `"168h"`},
-		harness.Setting{Key: "backlog", Value: "100"})
+	g := harness.Start(t, harness.Quiet()...) // no batch comes in the midst of the dialogues
 	g.Stop()
 	carry(t, g, groups)
 	meet(t, g)

@@ -47,7 +47,7 @@ type Server struct {
 }
 
 // patience is how long the server may take to start or to stop.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // Start starts a server on free ports and returns once both answer. The end of
 // the test stops it. Where INN is not installed the test is skipped, or fails
