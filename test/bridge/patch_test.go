@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/restante/restante/test/harness"
 )
@@ -177,13 +178,22 @@ type sight struct {
 	Octets   []byte
 }
 
-// sights reads what a curious gateway has written down so far. The last record may
-// be on its way still.
+// sights reads what a curious gateway has written down until now. It writes things
+// down in the order in which it sees them, and a little later: so it is shown a last
+// one, which is waited for.
 func sights(t *testing.T, g *harness.Gateway) []sight {
 	t.Helper()
-	text, err := os.ReadFile(g.Config + ".seen")
-	if err != nil {
-		t.Fatal(err)
+	const last = "The last thing that this gateway is to see."
+	g.Dial().Post("From: x@home.example\nNewsgroups: misc.test\nSubject: end\n\n" + last + "\n")
+	var text []byte
+	for end := time.Now().Add(3 * time.Minute); !bytes.Contains(text, []byte(last)); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the gateway does not write down what it sees")
+		}
+		var err error
+		if text, err = os.ReadFile(g.Config + ".seen"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	const words = 3 // in a record, each behind its length
 	var out []sight

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
-	"syscall"
 	"testing"
 
 	"github.com/restante/restante/test/harness"
@@ -80,9 +79,7 @@ func connect(t *testing.T, g *harness.Gateway, peers ...string) {
 		t.Fatal(err)
 	}
 	g.Run("check")
-	if err := syscall.Kill(g.PID(), syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	g.Reload()
 }
 
 // Alice has a mailbox at A. She reads and posts at InterNetNews.
