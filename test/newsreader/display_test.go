@@ -87,7 +87,7 @@ func (d *display) close() {
 
 // do runs xdotool, which waits without an end for a window that goes away meanwhile.
 func (d *display) do(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience/4)
+	ctx, cancel := context.WithTimeout(context.Background(), patience/12)
 	defer cancel()
 	c := exec.CommandContext(ctx, d.xdotool, args...)
 	c.Env = []string{"DISPLAY=" + d.name}

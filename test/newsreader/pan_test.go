@@ -96,8 +96,12 @@ func (r *pan) opens(group, subject string) {
 	r.until("Pan does not open "+group, func() bool {
 		r.shows("^Pan")
 		r.press("g") // the next group with something unread, once Pan has counted
-		time.Sleep(time.Second)
-		return r.windows("^Pan: "+group) != ""
+		for end := time.Now().Add(patience / 60); time.Now().Before(end); time.Sleep(look) {
+			if r.windows("^Pan: "+group) != "" {
+				return true
+			}
+		}
+		return false
 	})
 }
 
@@ -128,7 +132,7 @@ func (r *pan) follows(words string) {
 	r.t.Helper()
 	r.until("Pan does not let her answer", func() bool {
 		r.press("f") // does nothing while Pan has yet to show the article
-		for late := time.After(patience / 6); ; {
+		for late := time.After(patience / 12); ; {
 			if r.windows(panWrites) != "" {
 				return true
 			}

@@ -104,7 +104,7 @@ func (r *slrn) sends(said string) {
 	r.t.Helper()
 	r.sees("Post the message?")
 	r.press("y")
-	r.sees(said)
+	r.flashes(said)
 }
 
 // posts writes an article to the group under the cursor.

@@ -177,7 +177,7 @@ func TestSlrn_showsWhyAPostIsRefused(t *testing.T) {
 	r.sends("441 " + refused)
 	r.sees("Select one: Repost, Edit, Cancel")
 	r.press("c")
-	r.sees("Failed post saved in ")
+	r.flashes("Failed post saved in ")
 	r.leaves()
 	r.quits()
 }
@@ -188,12 +188,12 @@ func TestTin_asksForALogin(t *testing.T) {
 	groups := []string{"restante.inbox", "misc.test"}
 	weak := newPerson(t, "Alice Liddell", "alice@home.example", "alice", "password")
 	refused := askedByTin(t, g, weak, groups...)
-	refused.sees("Authorization failed for user: alice")
+	refused.flashes("Authorization failed for user: alice")
 	refused.ends(1)
 
 	alice := newPerson(t, "Alice Liddell", "alice@home.example", "alice", harness.Passphrase(t))
 	r := askedByTin(t, g, alice, groups...)
-	r.sees("Authorized for user: alice")
+	r.flashes("Authorized for user: alice")
 	r.showsGroups(groups)
 	r.quits()
 	g.MustNotLog("alice", alice.passphrase, weak.passphrase)

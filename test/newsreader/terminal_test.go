@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	patience = 60 * time.Second      // for a screen to show what it should
+	patience = 3 * time.Minute       // for a screen to show what it should
 	look     = 50 * time.Millisecond // between two looks
 )
 
@@ -34,6 +34,8 @@ type terminal struct {
 	socket string
 	home   string
 	status string // file that the program's exit status comes to
+	output string // file that all goes to that the program writes to the terminal
+	before int    // octets of that when a key was pressed last
 }
 
 // wrapper runs the program of a terminal and keeps its exit status.
@@ -45,7 +47,7 @@ func openTerminal(t *testing.T, home string, program ...string) *terminal {
 	t.Helper()
 	folder := t.TempDir()
 	s := &terminal{t: t, tmux: harness.Need(t, "tmux"), home: home}
-	s.socket, s.status = filepath.Join(folder, "s"), filepath.Join(folder, "status")
+	s.socket, s.status, s.output = filepath.Join(folder, "s"), filepath.Join(folder, "status"), filepath.Join(folder, "output")
 	settings := filepath.Join(folder, "conf")
 	const conf = "set -g remain-on-exit on\nset -g status off\nset -g default-terminal screen\nset -s escape-time 0\n"
 	if err := os.WriteFile(settings, []byte(conf), 0o600); err != nil {
@@ -56,6 +58,7 @@ func openTerminal(t *testing.T, home string, program ...string) *terminal {
 		"-f", settings, "new-session", "-d", "-x", columns, "-y", lines, "--",
 		"sh", "-c", wrapper, "sh", s.status,
 	}, program...)...)
+	s.command("pipe-pane", "cat >'"+s.output+"'")
 	return s
 }
 
@@ -101,6 +104,7 @@ func (s *terminal) tell(args ...string) (string, error) {
 // press presses keys by their names, like "q" or "Enter".
 func (s *terminal) press(keys ...string) {
 	s.t.Helper()
+	s.before = len(s.written())
 	s.command(append([]string{"send-keys", "--"}, keys...)...)
 }
 
@@ -122,6 +126,43 @@ func (s *terminal) sees(words ...string) string {
 		select {
 		case <-late:
 			s.t.Fatalf("the screen does not show %q", lacking)
+		case <-time.After(look):
+		}
+	}
+}
+
+// written is all that the program has written so far.
+func (s *terminal) written() string {
+	text, err := os.ReadFile(s.output)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// flashes waits until the screen has shown words since the last key, perhaps for a
+// moment alone.
+func (s *terminal) flashes(words string) {
+	s.t.Helper()
+	for late := time.After(patience); ; {
+		if since := s.written(); strings.Contains(since[min(s.before, len(since)):], words) || strings.Contains(s.command("capture-pane", "-p"), words) {
+			return
+		}
+		select {
+		case <-late:
+			s.t.Fatalf("the screen did not show %q", words)
+		case <-time.After(look):
+		}
+	}
+}
+
+// loses waits until the screen shows words no more.
+func (s *terminal) loses(words string) {
+	s.t.Helper()
+	for late := time.After(patience); strings.Contains(s.command("capture-pane", "-p"), words); {
+		select {
+		case <-late:
+			s.t.Fatalf("the screen still shows %q", words)
 		case <-time.After(look):
 		}
 	}

@@ -91,6 +91,7 @@ func (r *tin) opens(n int, group string) string {
 	r.types(strconv.Itoa(n))
 	r.sees("Select group>")
 	r.press("Enter")
+	r.loses("Select group>")
 	r.press("Enter")
 	return r.sees(group+" (", listHelp)
 }
@@ -108,7 +109,7 @@ func (r *tin) sends(said, back string) {
 	r.t.Helper()
 	r.sees("Check Prepared Article", "p=post")
 	r.press("p")
-	r.sees(said)
+	r.flashes(said)
 	r.sees(back)
 }
 
@@ -142,7 +143,7 @@ func (r *tin) saves(n int, name string) {
 	r.sees("Select attachment>")
 	r.press("Enter")
 	r.press("s")
-	r.sees("Attachment saved successfully.")
+	r.flashes("Attachment saved successfully.")
 	r.sees("*** End of attachments ***") // what is pressed before is lost
 	r.press("q")
 	r.sees(articleHelp)

@@ -17,7 +17,7 @@
 (defconst story-host (pop command-line-args-left))
 (defconst story-port (string-to-number (pop command-line-args-left)))
 (defconst story-stream (intern (pop command-line-args-left)))
-(defconst story-patience 60 "Seconds until the next batches have left.")
+(defconst story-patience 180 "Seconds until the next batches have left.")
 
 ;; Nobody can be asked anything here: a certificate is good or it is not.
 (setq gnutls-verify-error t

@@ -9,7 +9,7 @@ use Net::NNTP;
 use Time::HiRes qw(sleep time);
 
 my ($host, $port, $alice, $bob) = @ARGV;
-my $patience = 60;    # seconds until the next batches have left
+my $patience = 180;    # seconds until the next batches have left
 
 my $subject = 'Postlagernd =?UTF-8?B?ZsO8cg==?= somebody';
 my $card    = "I collect letters that nobody came for, f\xc3\xbcr immer.";

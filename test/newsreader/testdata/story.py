@@ -9,7 +9,7 @@ import time
 from email import message_from_bytes, policy
 
 HOST, PORT, ALICE, BOB = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
-PATIENCE = 60  # seconds until the next batches have left
+PATIENCE = 180  # seconds until the next batches have left
 
 SUBJECT = "Postlagernd für Ærøskøbing"
 ENCODED = "=?utf-8?q?Postlagernd_f=C3=BCr_=C3=86r=C3=B8sk=C3=B8bing?="
