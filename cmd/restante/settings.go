@@ -163,7 +163,7 @@ setting, where there is none yet. Change it with an editor afterwards.
 	f.StringVar(&settings.Name, "name", settings.Name, "what stands on your cards")
 	f.StringVar(&gateway.Domain, "gateway", "", "the `domain` of your gateway")
 	f.StringVar(&gateway.Address, "address", "", "its `host:port`; without it the domain's port 563")
-	f.StringVar(&gateway.Security, "security", "tls", "how it is spoken to: tls, starttls or none")
+	f.StringVar(&gateway.Security, "security", "tls", "how the gateway is spoken to: tls, starttls or none; other servers are over TLS until restante.toml says otherwise")
 	f.StringVar(&gateway.Key, "key", "", "its signing `key`, if somebody you trust gave it to you")
 	f.StringVar(&settings.Fetch.Address, "fetch", "", "another news server to take the pool from, as `host:port`")
 	f.StringVar(&settings.Submit.Address, "submit", "", "another news server to post at, as `host:port`")

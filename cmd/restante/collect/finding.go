@@ -64,7 +64,11 @@ type Fault struct {
 
 // Error implements error.
 func (f *Fault) Error() string {
-	return fmt.Sprintf("the server %s, from which the pool is taken, could not be used to the end (%v). What came is kept, and the next restante sync goes on there. If it stays so, name another one under [fetch] in restante.toml", f.Server, f.Cause)
+	todo := "name another one under [fetch] in restante.toml"
+	if errors.Is(f.Cause, remote.ErrTLS) {
+		todo = "change security under [fetch] in restante.toml where the server has no TLS, or authority where its certificate is not of the system's, or name another server"
+	}
+	return fmt.Sprintf("the server %s, from which the pool is taken, could not be used to the end (%v). What came is kept, and the next restante sync goes on there. If it stays so, %s", f.Server, f.Cause, todo)
 }
 
 // theirs says whether an error is of the server's making, and not of this machine's.
