@@ -31,7 +31,8 @@ type Slot struct {
 	Blind *blind.Blinded // the mailbox's server-blinded ID in the batch's epoch
 
 	use  use
-	turn uint64 // of all bookings of entries
+	turn uint64   // of all bookings of entries
+	in   *pending // where it is booked
 }
 
 // A use is what becomes of the payload for a slot.
@@ -90,11 +91,13 @@ func (b *Booking) Entries(n int, mailbox Blinder) (slots []Slot, dropped int, er
 func (q *Queue) book(s *sighting, at position, use use) Slot {
 	epoch := q.shape.Calendar.EpochOf(at.batch)
 	q.turn++
-	slot := Slot{Batch: at.batch, Blind: s.blinded[epoch], Tag: s.taggers[epoch].Tag(at.batch, uint16(at.slot)), use: use, turn: q.turn}
+	slot := Slot{Batch: at.batch, Blind: s.blinded[epoch], use: use, turn: q.turn}
 	if use == waste {
-		return slot
+		slot.in, slot.Tag = q.wasted(), s.taggers[epoch].Tag(q.turn, uint16(at.slot)) // another one each time
+	} else {
+		slot.in, slot.Tag = q.at(at.batch), s.taggers[epoch].Tag(at.batch, uint16(at.slot))
 	}
-	p := q.at(at.batch)
+	p := slot.in
 	if p.places[slot.Tag] == nil {
 		p.take(slot.Tag, &place{notice: use == notice})
 		p.notices = p.notices || use == notice

@@ -50,6 +50,7 @@ type Queue struct {
 	batches  map[uint64]*pending // those that hold or await something
 	posts    int                 // octets of public posts booked or waiting
 	turn     uint64              // of the last booking of an entry
+	decoy    *pending            // a batch that never leaves: what is dropped takes places in it
 }
 
 // pending is what is known of a batch before its release.
@@ -212,10 +213,23 @@ func (q *Queue) next() uint64 {
 func (q *Queue) at(batch uint64) *pending {
 	p := q.batches[batch]
 	if p == nil {
-		p = &pending{places: make(map[blind.Tag]*place), tags: newTagSet(1)}
+		p = newPending()
 		q.batches[batch] = p
 	}
 	return p
+}
+
+func newPending() *pending {
+	return &pending{places: make(map[blind.Tag]*place), tags: newTagSet(1)}
+}
+
+// wasted returns the batch for what is dropped. Places are taken in it for the time
+// that this takes, and like others it has so many.
+func (q *Queue) wasted() *pending {
+	if q.decoy == nil || q.decoy.taken() >= q.shape.Size {
+		q.decoy = newPending()
+	}
+	return q.decoy
 }
 
 // Released returns the last batch whose entries are all in the store.

@@ -51,11 +51,10 @@ func TestTiming_depositsTellNothingOfAMailbox(t *testing.T) {
 // waits: to find a place for a message and to keep it. Without public-key
 // operations, whose time varies most, it sees far smaller differences, down to a
 // twentieth of a microsecond. Some are left, of maps and of memory that is not in
-// a cache: some tenths of a microsecond between mailboxes, and one or two less for
-// a message of several entries that is dropped. A connection hides them. They must
-// not grow.
+// a cache: some tenths of a microsecond between mailboxes. A connection hides them.
+// They must not grow.
 func TestTiming_placesTellNextToNothing(t *testing.T) {
-	const most = 5_000 // nanoseconds: a sixtieth of what a message takes
+	const most = 2_000 // nanoseconds: less than a hundredth of what a message takes
 	d := newDepositing(t)
 	n := tries(t, 1_000, 25_000)
 	alike := append(pairs(unused, healthy, full, flooded), [2]string{longUnused, longLacks})
