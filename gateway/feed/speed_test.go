@@ -24,22 +24,8 @@ import (
 // returns its address and how much it has taken.
 func swallow(b *testing.B) (address string, taken *atomic.Int64) {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = l.Close() })
 	taken = new(atomic.Int64)
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go swallowFrom(conn, taken)
-		}
-	}()
-	return l.Addr().String(), taken
+	return listen(b, func(conn net.Conn) { swallowFrom(conn, taken) }), taken
 }
 
 func swallowFrom(conn net.Conn, taken *atomic.Int64) {

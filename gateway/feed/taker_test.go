@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 // A taker is a news server that takes articles. What it answers is for a test
 // to say: by message-id, and the code alone.
 type taker struct {
-	t        *testing.T
-	listener net.Listener
+	t       *testing.T
+	address string
 
 	mu       sync.Mutex
 	streams  bool
@@ -44,11 +44,19 @@ type taker struct {
 
 func newTaker(t *testing.T, streams bool) *taker {
 	t.Helper()
+	k := &taker{t: t, streams: streams, checks: make(map[string]int), takes: make(map[string]int), got: make(map[string]string)}
+	k.address = listen(t, k.serve)
+	return k
+}
+
+// listen has each connection to the address that it returns served by itself, and
+// waits for them in the end. serve closes its connection.
+func listen(t testing.TB, serve func(net.Conn)) (address string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &taker{t: t, listener: l, streams: streams, checks: make(map[string]int), takes: make(map[string]int), got: make(map[string]string)}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -56,7 +64,7 @@ func newTaker(t *testing.T, streams bool) *taker {
 			if err != nil {
 				return
 			}
-			serving.Go(func() { k.serve(conn) })
+			serving.Go(func() { serve(conn) })
 		}
 	})
 	t.Cleanup(func() {
@@ -65,7 +73,7 @@ func newTaker(t *testing.T, streams bool) *taker {
 		}
 		serving.Wait()
 	})
-	return k
+	return l.Addr().String()
 }
 
 func (k *taker) serve(conn net.Conn) {
@@ -203,7 +211,7 @@ func (k *taker) peer(groups string) Peer {
 	}
 	return Peer{
 		Name: "peer", Path: "peer.example", Groups: s, Backfill: true, Version: "1", Idle: 200 * time.Millisecond,
-		Server: remote.Server{Address: k.listener.Addr().String()},
+		Server: remote.Server{Address: k.address},
 	}
 }
 

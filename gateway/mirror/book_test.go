@@ -58,9 +58,7 @@ func TestBook_aKeyGivenLaterCountsForWhatWasLearntBefore(t *testing.T) {
 			t.Errorf("%s: the liar's next directory: %v", what, err)
 		}
 	}
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	entries, _ = gw.batch(current())
 	if _, err := check(t, p, text(entries[0])); err != nil {
 		t.Errorf("an entry of the right one: %v", err)
@@ -71,9 +69,7 @@ func TestBook_aKeyThatWasReplacedStillCounts(t *testing.T) {
 	gw := newPublisher(t)
 	pin := []Known{{Domain: far, Key: gw.signer.Verifier()}}
 	p := newPolicy(t, pin, false)
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	old := gw.signer
 	gw.signer = newPublisher(t).signer
 	_, signed := gw.directory(nil)
@@ -200,13 +196,9 @@ func TestBook_sealsToNoKeyThatIsDestroyed(t *testing.T) {
 
 func TestBook_keepsTheProofOfAFork(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	a := text(gw.directoryArticle(nil))
-	if _, err := check(t, p, a); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, a)
 	gw.last.Serial-- // shows somebody else another one
 	b := gw.directoryArticle(func(d *note.Directory) { d.BatchSize = 3 })
 	if _, err := check(t, p, text(b)); !errors.Is(err, ErrFork) {

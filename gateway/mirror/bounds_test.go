@@ -27,9 +27,7 @@ func open(t *testing.T, p *Policy, a *article.Article) (Passage, error) {
 func TestBounds_aBatchTakesAsManyEntriesAsItHas(t *testing.T) {
 	for what, known := range map[string][]Known{"learnt": nil, "named": {{Domain: far}}} {
 		p, gw := newPolicy(t, known, true), newPublisher(t)
-		if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-			t.Fatal(err)
-		}
+		teach(t, p, text(gw.directoryArticle(nil)))
 		one, _ := gw.batch(current()) // two entries are all that there may be
 		more, _ := gw.batch(current())
 		first, err := open(t, p, one[0])
@@ -67,9 +65,7 @@ func TestBounds_aBatchTakesAsManyEntriesAsItHas(t *testing.T) {
 
 func TestBounds_whatWasHereBeforeCounts(t *testing.T) {
 	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	entries, _ := gw.batch(current())
 	for _, a := range entries {
 		filed, err := a.File([]pool.Group{"restante.pool"}, now(), 2950)
@@ -136,9 +132,7 @@ func TestBounds_whatAGatewayPublishes(t *testing.T) {
 			t.Errorf("%s: %v", c.what, err)
 		}
 	}
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	if _, err := check(t, p, text(gw.directoryArticle(large))); !errors.Is(err, ErrExcess) {
 		t.Errorf("one that grows too large: %v", err)
 	}
@@ -315,9 +309,7 @@ func TestBounds_signaturesOfOthersComeOnlyFromThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := check(t, p, text(fat)); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(fat))
 	held, _, err := p.Book.seen(far)
 	if err != nil || note.Signatures(held) != 1 {
 		t.Errorf("the book holds\n%s", held)

@@ -157,6 +157,16 @@ func check(t *testing.T, p *Policy, text string) (uint64, error) {
 	return passage.Epoch, err
 }
 
+// teach runs articles through the policy that it must take.
+func teach(t *testing.T, p *Policy, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if _, err := check(t, p, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func text(a *article.Article) string { return string(a.Text()) }
 
 func current() uint64 { return uint64(now().Unix()) / 300 }
@@ -180,9 +190,7 @@ func TestPolicy_takesWhatAGatewaySigned(t *testing.T) {
 func TestPolicy_refuses(t *testing.T) {
 	gw, other := newPublisher(t), newPublisher(t)
 	p := newPolicy(t, nil, true)
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	entries, manifest := gw.batch(current())
 	one, two := text(entries[0]), text(entries[1])
 	old, _ := gw.batch(current() - 6*2016)
@@ -226,9 +234,7 @@ func TestPolicy_refuses(t *testing.T) {
 
 func TestPolicy_reservesAGatewaysNames(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	tag := blind.RandomTag()
 	for id, want := range map[string]bool{
 		tag.MessageID(far): true, tag.MessageID("FAR.example"): true, "<m.123@far.example>": true, "<k.1.2@far.example>": true,
@@ -271,9 +277,7 @@ func newStore(t *testing.T) *memory.Store {
 func TestRepairer_findsEverythingThatIsLacking(t *testing.T) {
 	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
 	d := gw.directoryArticle(nil)
-	if _, err := check(t, p, text(d)); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(d))
 	there := map[pool.MessageID]*article.Article{pool.MessageID(d.Get("Message-ID")): d}
 	want := map[pool.MessageID]bool{pool.MessageID(d.Get("Message-ID")): true}
 	first := current() - 40
@@ -324,9 +328,7 @@ func TestRepairer_gatewayThatBeganAnew(t *testing.T) {
 	for _, late := range []bool{false, true} { // the manifest of its first beginning is here only later
 		p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
 		d := gw.directoryArticle(nil)
-		if _, err := check(t, p, text(d)); err != nil {
-			t.Fatal(err)
-		}
+		teach(t, p, text(d))
 		file(t, store, d)
 		_, begins := gw.batch(current() - 9)
 		gw.batch(current() - 8) // which does not come here

@@ -27,9 +27,7 @@ func TestRelearn_whatWaitedBeforeARestart(t *testing.T) {
 	}
 	bring := func(a *article.Article) {
 		t.Helper()
-		if _, err := check(t, p, text(a)); err != nil {
-			t.Fatal(err)
-		}
+		teach(t, p, text(a))
 		file(t, store, a)
 	}
 	serial := func() uint64 {
@@ -61,9 +59,7 @@ func TestRelearn_withoutTheBook(t *testing.T) {
 	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
 	for range 3 {
 		a := gw.directoryArticle(nil)
-		if _, err := check(t, p, text(a)); err != nil {
-			t.Fatal(err)
-		}
+		teach(t, p, text(a))
 		file(t, store, a)
 	}
 	loseTheBook := func() {

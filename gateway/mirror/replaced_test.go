@@ -63,9 +63,7 @@ func TestPolicy_aReplacedKeySignsNothingNew(t *testing.T) {
 				if a == first && !follows {
 					continue
 				}
-				if _, err := check(t, p, text(a)); err != nil {
-					t.Fatal(err)
-				}
+				teach(t, p, text(a))
 			}
 			var forged []*article.Article
 			var forgedManifest *article.Article
@@ -89,9 +87,7 @@ func TestPolicy_aReplacedKeySignsNothingNew(t *testing.T) {
 						t.Errorf("%s: %s of a later batch under the old key: %v", round, why, err)
 					}
 				}
-				if _, err := check(t, p, text(again)); err != nil {
-					t.Fatal(err)
-				}
+				teach(t, p, text(again))
 			}
 		})
 	}
@@ -154,15 +150,11 @@ func TestOwn_comesBackUnderAReplacedKey(t *testing.T) {
 func TestBook_remembersOnlySoManyKeys(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
 	first := gw.signer.Verifier()
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	for range maxKeys + 5 {
 		gw.last.Replaced = nil // or it would name more than it may
 		_, d := gw.replace(current())
-		if _, err := check(t, p, text(d)); err != nil {
-			t.Fatal(err)
-		}
+		teach(t, p, text(d))
 	}
 	keys := p.Book.gateways[far].keys
 	if len(keys) != maxKeys || !bytes.Equal(keys[0], first.Public()) || !bytes.Equal(keys[maxKeys-1], gw.signer.Verifier().Public()) {
@@ -175,9 +167,7 @@ func TestWitness_signsAnewWithAnotherKey(t *testing.T) {
 	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
 	w, self := witness(t, p, store)
 	d := text(gw.directoryArticle(nil))
-	if _, err := check(t, p, d); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, d)
 	round(t, w)
 	signer, err := note.NewSigner(ours, note.GenerateSeed())
 	if err != nil {
@@ -191,19 +181,9 @@ func TestWitness_signsAnewWithAnotherKey(t *testing.T) {
 		t.Fatalf("%d articles are posted", len(all))
 	}
 	third := other(t, "third.example")
-	for _, a := range []string{ownDirectory(self), d, all[1]} {
-		if _, err := check(t, third, a); err != nil {
-			t.Fatal(err)
-		}
-	}
+	teach(t, third, ownDirectory(self), d, all[1])
 	if _, err := check(t, third, all[0]); !errors.Is(err, ErrSignature) {
 		t.Errorf("a testimony under the old key: %v", err)
 	}
-	signed, key, err := third.Book.seen(far)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, by, err := note.OpenDirectory(signed, key, signer.Verifier()); err != nil || len(by) != 1 {
-		t.Errorf("a third gateway holds the signatures of %v, %v", by, err)
-	}
+	holdsSignature(t, third, signer)
 }

@@ -30,9 +30,7 @@ func (p parrot) Articles(_ context.Context, ids []pool.MessageID) ([][]byte, err
 
 func TestVerify_oneBatchDoesNotStandInForOthers(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	entries, manifest := gw.batch(current() - 5)
 	server := parrot{manifest, make(map[pool.MessageID]*article.Article)}
 	for _, a := range entries {
@@ -48,9 +46,7 @@ func TestVerify_oneBatchDoesNotStandInForOthers(t *testing.T) {
 // What one server lacks another one shows, manifests too.
 func TestVerify_serversShowWhatOthersDrop(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	here, there := make(served), make(served)
 	keep := func(s served, articles ...*article.Article) {
 		for _, a := range articles {
@@ -90,9 +86,7 @@ func TestVerify_serversShowWhatOthersDrop(t *testing.T) {
 // so. Batches that are lacking with their manifests do count.
 func TestVerify_batchesThatNeverLeftAreNotMissing(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	server := make(served)
 	for _, back := range []uint64{60, 59, 40, 39, 38} { // between 59 and 40 it released nothing
 		_, manifest := gw.batch(current() - back)
@@ -109,9 +103,7 @@ func TestVerify_batchesThatNeverLeftAreNotMissing(t *testing.T) {
 // Where no server has a manifest nobody can say when the gateway began.
 func TestVerify_nothingAtAll(t *testing.T) {
 	p, gw := newPolicy(t, nil, true), newPublisher(t)
-	if _, err := check(t, p, text(gw.directoryArticle(nil))); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, text(gw.directoryArticle(nil)))
 	got, err := (&Verifier{Policy: p}).Verify(t.Context(), far, current()-99, current()-3, []Source{make(served)}, nil)
 	if err != nil || got[0].Batches != 97 || got[0].Manifests != 0 {
 		t.Errorf("%+v, %v", got, err)

@@ -64,13 +64,24 @@ func ownDirectory(w *publisher) string {
 	return strings.ReplaceAll(text(w.directoryArticle(func(d *note.Directory) { d.Domain = ours })), far, ours)
 }
 
+// holdsSignature checks that a gateway holds the publisher's directory with the
+// signature of one witness.
+func holdsSignature(t *testing.T, p *Policy, witness *note.Signer) {
+	t.Helper()
+	signed, key, err := p.Book.seen(far)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, by, err := note.OpenDirectory(signed, key, witness.Verifier()); err != nil || len(by) != 1 {
+		t.Errorf("it holds the signatures of %v, %v", by, err)
+	}
+}
+
 func TestWitness_signsWhatItSawAndTheGatewayHearsOfIt(t *testing.T) {
 	p, gw, store := newPolicy(t, nil, true), newPublisher(t), newStore(t)
 	w, self := witness(t, p, store)
 	d := text(gw.directoryArticle(nil))
-	if _, err := check(t, p, d); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, p, d)
 	round(t, w)
 	round(t, w)
 	all := posted(t, store)
@@ -84,30 +95,16 @@ func TestWitness_signsWhatItSawAndTheGatewayHearsOfIt(t *testing.T) {
 	if _, err := check(t, home, all[0]); !errors.Is(err, ErrUnknown) {
 		t.Errorf("a witness that nobody knows: %v", err)
 	}
-	if _, err := check(t, home, ownDirectory(self)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := check(t, home, all[0]); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, home, ownDirectory(self))
+	teach(t, home, all[0])
 	_, _, by, err := note.OpenDirectory(cosigned, gw.signer.Verifier(), w.Signer.Verifier())
 	if err != nil || len(by) != 1 || by[0] != ours {
 		t.Errorf("signed by %v, %v", by, err)
 	}
 
 	third := other(t, "third.example")
-	for _, a := range []string{ownDirectory(self), d, all[0]} {
-		if _, err := check(t, third, a); err != nil {
-			t.Fatal(err)
-		}
-	}
-	signed, key, err := third.Book.seen(far)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, by, err := note.OpenDirectory(signed, key, w.Signer.Verifier()); err != nil || len(by) != 1 {
-		t.Errorf("a third gateway holds the signatures of %v, %v", by, err)
-	}
+	teach(t, third, ownDirectory(self), d, all[0])
+	holdsSignature(t, third, w.Signer)
 
 	forged := strings.Replace(all[0], "\r\n\r\nrestante", "\r\n\r\nRestante", 1)
 	if _, err := check(t, third, forged); err == nil {
@@ -122,11 +119,7 @@ func TestWitness_raisesTheAlarm(t *testing.T) {
 	a := text(gw.directoryArticle(nil))
 	gw.last.Serial--
 	b := text(gw.directoryArticle(func(d *note.Directory) { d.BatchSize = 3 }))
-	for _, text := range []string{first, a} {
-		if _, err := check(t, p, text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	teach(t, p, first, a)
 	if _, err := check(t, p, b); !errors.Is(err, ErrFork) {
 		t.Fatalf("%v", err)
 	}
@@ -142,20 +135,12 @@ func TestWitness_raisesTheAlarm(t *testing.T) {
 		t.Fatalf("%d alarms", len(alarms))
 	}
 	third := other(t, "third.example")
-	for _, a := range []string{ownDirectory(self), first, alarms[0]} {
-		if _, err := check(t, third, a); err != nil {
-			t.Fatal(err)
-		}
-	}
+	teach(t, third, ownDirectory(self), first, alarms[0])
 	if forks := third.Book.Forks(); len(forks) != 1 {
 		t.Errorf("a third gateway knows of %d forks", len(forks))
 	}
 	innocent := other(t, "fourth.example")
-	for _, a := range []string{ownDirectory(self), first, a} {
-		if _, err := check(t, innocent, a); err != nil {
-			t.Fatal(err)
-		}
-	}
+	teach(t, innocent, ownDirectory(self), first, a)
 	lie := Fork{A: []byte(body(a)), B: []byte(body(a))}
 	slander := newStore(t)
 	if err := (&Witness{Book: p.Book, Domain: ours, Signer: w.Signer, Group: "restante.keys", Store: slander, Keeps: p.Keeps}).post(
@@ -173,9 +158,7 @@ func TestWitness_raisesTheAlarm(t *testing.T) {
 	}
 	_, head := gw.directory(nil)
 	late := other(t, "late.example")
-	if _, err := check(t, late, ownDirectory(self)); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, late, ownDirectory(self))
 	if _, err := late.Book.Learn(far, head, now()); err != nil {
 		t.Fatal(err)
 	}
@@ -214,9 +197,7 @@ func TestWitness_givesEveryGatewayItsShare(t *testing.T) {
 	}
 	round(t, w)
 	third := other(t, "third.example")
-	if _, err := check(t, third, ownDirectory(self)); err != nil {
-		t.Fatal(err)
-	}
+	teach(t, third, ownDirectory(self))
 	for _, signed := range [][]byte{signed, last} {
 		d, err := note.PeekDirectory(signed)
 		if err != nil {
