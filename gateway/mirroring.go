@@ -166,10 +166,18 @@ func (m *mirroring) look(ctx context.Context) {
 	}
 	repairer := mirror.NewRepairer(m.policy, m.store)
 	var looked, witnessed time.Time
+	unsigned := 0 // gateways of which that was said
 	for ctx.Err() == nil {
 		every, now := m.every(), time.Now()
 		if now.Sub(witnessed) >= every {
 			witnessed = now
+			if err := m.policy.Book.Retry(now); err != nil {
+				m.log.Error().Err(err).Msg("a gateway whose key was given anew can't be begun with")
+			}
+			before := unsigned
+			if unsigned = m.policy.Book.Unsigned(); unsigned > before {
+				m.log.Warn().Msg("directories come of a gateway that the key in its [[gateway]] table has not signed: nothing of it is taken. restanted gateways says which is unheard of")
+			}
 			if err := m.witness.Round(ctx, now); err != nil && ctx.Err() == nil {
 				m.log.Error().Err(err).Msg("what was seen of other gateways' directories can't be posted")
 			}

@@ -70,6 +70,8 @@ func (g *Gateway) conditions() []admin.Condition {
 			func(now time.Time) bool { return g.queue.Released() > g.calendar.Batch(now) }),
 		when("gateway_forked", "Another gateway has signed two directories that contradict each other: it may show its users different keys. Nothing more of it is taken, and nothing sealed to it. restanted gateways says which, and how to go on with it; tell people.",
 			func(time.Time) bool { return g.mirror.policy.Book.Convicted() > 0 }),
+		when("gateway_unsigned", "Directories come of another gateway that the key in its [[gateway]] table has not signed, so nothing of it is taken: it has replaced that key, or somebody writes in its name. restanted gateways says which is unheard of; ask its operator for the key of now, write it there, and reload.",
+			func(time.Time) bool { return g.mirror.policy.Book.Unsigned() > 0 }),
 		{
 			Name: "feed_down", Sentence: "A peer could not be fed when it was last tried. See which in restanted status, and what the log says; it is tried again.",
 			Holds: func(ctx context.Context, _ time.Time) bool {

@@ -19,6 +19,11 @@ func gatewaysCommand() *cobra.Command {
 		Long: `gateways prints every other gateway whose directory is known here, the number of
 that directory, and its signing key. It works beside a running gateway.
 
+One that has a [[gateway]] table and is not known is listed as unheard: no directory
+of it has come that the key in its table has signed. If that stays so, the gateway has
+mostly replaced its key since: ask its operator for the key of now, write it into the
+table, and reload.
+
 A gateway that has signed two directories that contradict each other is convicted:
 nothing more of its pool is taken, and nothing is sealed to it. --proof prints both
 directories, for its operator and for people who use it. Mostly its key was stolen or
@@ -49,7 +54,7 @@ forgiven, and anything after that convicts it again.`,
 		if *proof != "" {
 			return printProof(c, all, *proof)
 		}
-		return printGateways(c, all, *asJSON)
+		return printGateways(c, standings(all, policy.Book.Unheard()), *asJSON)
 	}
 	return c
 }
@@ -73,7 +78,8 @@ type standing struct {
 	Key       string `json:"key"`
 }
 
-func printGateways(c *cobra.Command, all []mirror.Standing, asJSON bool) error {
+// standings is what is printed of those that are known, and of those that should be.
+func standings(all []mirror.Standing, unheard []mirror.Unheard) []standing {
 	out := make([]standing, len(all))
 	for i, s := range all {
 		out[i] = standing{Domain: s.Domain, Directory: s.Serial, Key: s.Key.Line()}
@@ -90,6 +96,17 @@ func printGateways(c *cobra.Command, all []mirror.Standing, asJSON bool) error {
 			out[i].Standing = "learnt"
 		}
 	}
+	for _, u := range unheard {
+		s := standing{Domain: u.Domain, Standing: "unheard"}
+		if u.Key != nil {
+			s.Key = u.Key.Line()
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func printGateways(c *cobra.Command, out []standing, asJSON bool) error {
 	if asJSON {
 		e := json.NewEncoder(c.OutOrStdout())
 		e.SetIndent("", "  ")

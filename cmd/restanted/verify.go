@@ -34,6 +34,9 @@ says how many are held, missing, and bad: of another body, form or signature. Wh
 missing at a peer is what that peer drops. A running gateway fetches by itself what it
 lacks.
 
+Of a gateway that has a [[gateway]] table and of which nothing can be taken yet, it says
+what to do.
+
 The exit status is 0 where nothing is missing or bad, and 1 otherwise.`,
 		Example: "  restanted verify\n  restanted verify --peer news.example.net --gateway a.example.org",
 		Args:    cobra.NoArgs,
@@ -53,7 +56,11 @@ The exit status is 0 where nothing is missing or bad, and 1 otherwise.`,
 		if err != nil {
 			return err
 		}
-		return report(c, tallies, *asJSON)
+		err = report(c, tallies, *asJSON)
+		if err == nil && v.unheard > 0 {
+			err = errLacking
+		}
+		return err
 	}
 	return c
 }
@@ -65,6 +72,8 @@ type verifying struct {
 	peers   []string
 	only    []string
 	batches uint64
+
+	unheard int // gateways that should be here
 }
 
 // A line is what verify found of one gateway on one server.
@@ -98,8 +107,9 @@ func (v *verifying) run(ctx context.Context) ([]line, error) {
 	if len(domains) == 0 {
 		return nil, errors.New("this gateway has published no keys yet, and no other one is known: start it first")
 	}
+	unheard := v.listen(policy.Book.Unheard())
 	for _, domain := range v.only {
-		if !slices.Contains(domains, domain) {
+		if !slices.Contains(domains, domain) && !slices.Contains(unheard, domain) {
 			return nil, fmt.Errorf("--gateway %s: no such gateway is known here; restanted gateways lists them", domain)
 		}
 	}
@@ -115,6 +125,24 @@ func (v *verifying) run(ctx context.Context) ([]line, error) {
 		out = append(out, lines...)
 	}
 	return out, nil
+}
+
+// listen says of which gateways nothing is here yet though they are named, and returns
+// their domains.
+func (v *verifying) listen(unheard []mirror.Unheard) (domains []string) {
+	for _, u := range unheard {
+		domains = append(domains, u.Domain)
+		if len(v.only) > 0 && !slices.Contains(v.only, u.Domain) {
+			continue
+		}
+		v.unheard++
+		why := "no directory of it has come yet: see to it that a peer brings restante.keys, or can be read from"
+		if u.Key != nil {
+			why = "no directory has come that the key in its [[gateway]] table has signed. If it has replaced that key since, ask its operator for the key of now, write it there, and reload"
+		}
+		fmt.Fprintf(v.c.ErrOrStderr(), "%s: nothing of it can be taken yet: %s.\n", u.Domain, why)
+	}
+	return domains
 }
 
 // own is this gateway, as far as what it has signed goes; nil where that is nothing yet.

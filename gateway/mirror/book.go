@@ -58,6 +58,7 @@ type Book struct {
 	mu       sync.Mutex
 	pinned   map[string]Known
 	gateways map[string]*gateway
+	unsigned map[string]unsigned // of gateways that could not be begun with
 	bounds   Bounds
 	calendar pool.Calendar // ours
 	passing  map[pool.MessageID]*passing
@@ -85,7 +86,7 @@ type page struct {
 // whether gateways are learnt of which the operator has said nothing.
 func OpenBook(path, own string, known []Known, learn bool) (*Book, error) {
 	b := &Book{
-		path: path, own: own, gateways: make(map[string]*gateway),
+		path: path, own: own, gateways: make(map[string]*gateway), unsigned: make(map[string]unsigned),
 		bounds:  Bounds{Gateways: 100, Octets: 64 << 30},
 		passing: make(map[pool.MessageID]*passing), spent: make(map[string]*spending), tallies: make(map[string]*tally),
 	}
@@ -207,8 +208,10 @@ func (b *Book) Learn(domain string, signed []byte, now time.Time) (news bool, er
 	g, err := b.held(domain)
 	if err != nil {
 		if err := b.begin(domain, signed, now); err != nil {
+			b.doubt(domain, signed, err)
 			return false, err
 		}
+		delete(b.unsigned, domain)
 		return true, b.save()
 	}
 	if b.convicted(domain, g) {
