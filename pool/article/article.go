@@ -104,7 +104,10 @@ func (a *Article) Prepend(name, head, tail string) error {
 		return refuseHeader()
 	}
 	f := &a.fields[i]
-	start, rest := f.line[:f.colon+len(":")], strings.TrimLeft(f.line[f.colon+len(":"):], folds)
+	start, rest := f.line[:f.colon+len(":")], f.line[f.colon+len(":"):]
+	for rest != "" && isFold(rest[0]) {
+		rest = rest[1:]
+	}
 	if rest == "" { // it was empty
 		rest = "\r\n"
 	}

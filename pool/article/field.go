@@ -57,19 +57,26 @@ func unfold(raw string) string {
 	return trimSpace(raw)
 }
 
-// trimSpace removes spaces and tabs at both ends. strings.Trim would make a set
-// of them first, each time.
-func trimSpace(s string) string {
-	for s != "" && isSpace(s[0]) {
+// trimSpace removes spaces and tabs at both ends.
+func trimSpace(s string) string { return trim(s, isSpace) }
+
+// trimFolds is trimSpace for where folds may be too.
+func trimFolds(s string) string { return trim(s, isFold) }
+
+// trim removes octets at both ends. strings.Trim would make a set of them first, each
+// time.
+func trim(s string, is func(byte) bool) string {
+	for s != "" && is(s[0]) {
 		s = s[1:]
 	}
-	for s != "" && isSpace(s[len(s)-1]) {
+	for s != "" && is(s[len(s)-1]) {
 		s = s[:len(s)-1]
 	}
 	return s
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }
+func isFold(c byte) bool  { return isSpace(c) || c == '\r' || c == '\n' }
 
 // Flatten turns the raw body of a header field into what OVER and HDR send:
 // unfolded, without the first space, and with each TAB, CR, LF and NUL that is
@@ -92,13 +99,11 @@ func Flatten(raw string) string {
 	return string(out)
 }
 
+// holdsBreak says whether an octet of s is one of isBreak. Four searches for one octet
+// each are several times as fast as one for any of four.
 func holdsBreak(s string) bool {
-	for i := range len(s) {
-		if isBreak(s[i]) {
-			return true
-		}
-	}
-	return false
+	return strings.IndexByte(s, '\t') >= 0 || strings.IndexByte(s, '\r') >= 0 ||
+		strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, 0) >= 0
 }
 
 // isBreak says whether an octet would end a field of an overview line, or the

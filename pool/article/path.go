@@ -15,22 +15,19 @@ type Path struct {
 	value string // of entries between delimiters, the last one the tail entry; diagnostics start with a dot, or are empty
 }
 
-// folds is what may stand around an entry where the field was folded.
-const folds = " \t\r\n"
-
 // ParsePath reads the body of a Path header field. It takes names that the
 // grammar does not, as long as they are printable, since many old ones are on
 // the way. It returns [ErrPath] for anything else.
 func ParsePath(value string) (Path, error) {
 	for entry := range strings.SplitSeq(value, "!") {
-		entry = strings.Trim(entry, folds)
+		entry = trimFolds(entry)
 		for j := range len(entry) {
 			if entry[j] <= ' ' || entry[j] > '~' {
 				return Path{}, ErrPath
 			}
 		}
 	}
-	if tail := value[strings.LastIndexByte(value, '!')+1:]; strings.Trim(tail, folds) == "" {
+	if tail := value[strings.LastIndexByte(value, '!')+1:]; trimFolds(tail) == "" {
 		return Path{}, ErrPath
 	}
 	return Path{value}, nil
@@ -40,7 +37,7 @@ func ParsePath(value string) (Path, error) {
 func (p Path) entries() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for entry, rest, ok := strings.Cut(p.value, "!"); ok; entry, rest, ok = strings.Cut(rest, "!") {
-			if !yield(strings.Trim(entry, folds)) {
+			if !yield(trimFolds(entry)) {
 				return
 			}
 		}
