@@ -10,6 +10,7 @@ import (
 type clock struct {
 	limit  time.Duration
 	timer  *time.Timer
+	runs   bool            // timer does
 	work   context.Context // that of the command under way
 	cancel context.CancelFunc
 }
@@ -22,15 +23,24 @@ func (c *clock) start(ctx context.Context, limit time.Duration) context.Context 
 		c.work, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 		c.timer = time.AfterFunc(limit, c.cancel)
 		c.timer.Stop()
+		c.runs = false
 	}
 	return c.work
 }
 
 // pause lets time pass that is not the server's: it waits for the client.
-func (c *clock) pause() { c.timer.Stop() }
+func (c *clock) pause() {
+	if c.runs {
+		c.timer.Stop()
+		c.runs = false
+	}
+}
 
 // resume begins, or goes on with a fresh limit.
-func (c *clock) resume() { c.timer.Reset(c.limit) }
+func (c *clock) resume() {
+	c.timer.Reset(c.limit)
+	c.runs = true
+}
 
 // end lets go of what the clock holds, as long as no command is under way.
 func (c *clock) end() {
