@@ -15,8 +15,9 @@ type glob struct {
 	any     bits          // states before a '?'
 	exact   map[rune]bits // states before that very character, and those of any
 	sets    []set         // what stands in brackets
-	literal string        // the pattern itself when it has no wild item
-	wild    bool          // whether it has one
+	literal string        // the pattern itself when it has no wild item, or what is before its only one, a '*' at the end
+	prefix  bool          // whether it is the latter
+	wild    bool          // whether it is neither
 }
 
 // bits is a set of states.
@@ -47,8 +48,11 @@ func (s *set) has(r rune) bool {
 
 // compile reads '*', '?', '[…]' and '\' as wild, and the rest as itself.
 func compile(pattern string) (glob, error) {
-	if !strings.ContainsAny(pattern, `*?[\`) {
+	switch at := strings.IndexAny(pattern, `*?[\`); {
+	case at < 0:
 		return glob{literal: pattern}, nil
+	case at == len(pattern)-1 && pattern[at] == '*': // as most are
+		return glob{literal: pattern[:at], prefix: true}, nil
 	}
 	words := len(pattern)/wordBits + 1 // no pattern has more items than octets
 	g := glob{wild: true, stay: make(bits, words), any: make(bits, words), exact: map[rune]bits{}}
@@ -125,6 +129,9 @@ const stackWords = MaxLine/wordBits + 1
 
 // match says whether the whole of name matches.
 func (g *glob) match(name string) bool {
+	if g.prefix {
+		return strings.HasPrefix(name, g.literal)
+	}
 	if !g.wild {
 		return g.literal != "" && g.literal == name
 	}

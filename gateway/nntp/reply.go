@@ -1,6 +1,7 @@
 package nntp
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 )
@@ -23,16 +24,11 @@ type Reply struct {
 func (r Reply) Append(dst []byte) []byte {
 	start := len(dst)
 	dst = append(strconv.AppendInt(dst, int64(r.Code), 10), ' ')
-	text := len(dst)
-	for i := 0; i < len(r.Text) && len(dst)-start < MaxLine-len("\r\n"); i++ {
-		c := r.Text[i]
-		if c == 0 || c == '\r' || c == '\n' {
-			c = ' '
-		}
-		dst = append(dst, c)
-	}
-	if len(dst) == text {
-		dst = append(dst, r.Code.word()...)
+	text := cmp.Or(r.Text, r.Code.word())
+	at := len(dst)
+	dst = append(dst, text[:min(len(text), start+MaxLine-len("\r\n")-at)]...)
+	if said := dst[at:]; !plain(said) {
+		copy(said, spaced(said))
 	}
 	return append(dst, '\r', '\n')
 }
