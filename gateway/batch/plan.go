@@ -55,6 +55,7 @@ func (f folder) save(p *plan, name string) error {
 			return errors.Join(err, log.Close())
 		}
 	}
+	log.Vouch()
 	if err := errors.Join(log.Commit(), log.Close()); err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (f folder) load(name string) (*plan, error) {
 	if err := log.Close(); err != nil {
 		return nil, err
 	}
-	if p == nil || res.Torn || len(res.Gaps) > 0 {
+	if p == nil || res.Torn || len(res.Gaps)+len(res.Unsynced) > 0 {
 		return nil, errPlan
 	}
 	return p, nil

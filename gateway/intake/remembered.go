@@ -130,6 +130,7 @@ func (m *remembered) forget(oldest uint64) error {
 		}
 		_, err = log.Add(opened(epoch, digest))
 	}
+	log.Vouch()
 	if err == nil {
 		err = log.Commit()
 	}

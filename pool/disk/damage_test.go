@@ -16,6 +16,9 @@ import (
 	"github.com/restante/restante/pool/pooltest"
 )
 
+// lastMark is how many octets the mark has that a segment ends with once it is closed.
+const lastMark = 24
+
 func removeAll(t testing.TB, parts ...string) {
 	t.Helper()
 	if err := os.RemoveAll(filepath.Join(parts...)); err != nil {
@@ -77,7 +80,7 @@ func TestStore_tornAnywhere(t *testing.T) {
 	}
 	mustClose(t, s)
 	_, after := onlySegment(t, dir)
-	for size := len(before); size < len(after); size += 5 { // package record's test takes every one
+	for size := len(before); size < len(after)-lastMark; size += 5 { // package record's test takes every one
 		if err := os.WriteFile(path, after[:size], 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -144,6 +147,76 @@ func TestStore_tornBeforeTheLastSegment(t *testing.T) {
 	}
 }
 
+// The power takes the first article of a batch and leaves the second, in a segment that is not the last
+// one. That is no damage, unless something says that the batch was synced: the index, or
+// the next segment, once a batch has gone to it and another one come.
+func TestStore_unsyncedBeforeTheLastSegment(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	o := small()
+	o.SegmentSize = 700 // two articles
+	s := mustOpen(t, dir, o)
+	if err := s.SetGroup(t.Context(), pool.GroupInfo{Name: "a", Posting: pool.PostingAllowed}); err != nil {
+		t.Fatal(err)
+	}
+	for _, batch := range [][]*filing{{filingOf(t, "1"), filingOf(t, "2")}, {filingOf(t, "3")}} {
+		b := s.filed(batch...)
+		b.Sync()
+		b.Publish()
+	}
+	unknown := copyTree(t, dir)
+	if _, err := s.Append(t.Context(), pooltest.Article(t, "4", "a")); err != nil {
+		t.Fatal(err)
+	}
+	nextOne := copyTree(t, dir)
+	mustClose(t, s)
+	removeAll(t, unknown, indexDir)
+	removeAll(t, nextOne, indexDir)
+	for why, c := range map[string]struct {
+		dir     string
+		damaged int
+		ids     []string
+	}{
+		"nothing says so":       {unknown, 0, []string{"2", "3"}},
+		"the next segment does": {nextOne, 1, []string{"2", "3", "4"}},
+		"the index does":        {dir, 1, []string{"2", "3", "4"}},
+	} {
+		t.Run(why, func(t *testing.T) {
+			path := segmentPath(c.dir, 0, 1)
+			octets, err := os.ReadFile(path)
+			if err != nil || bytes.Count(octets, []byte("\xf5Rr\x01")) != 2 {
+				t.Fatalf("%d octets, %v", len(octets), err)
+			}
+			octets[200] ^= 1
+			if err := os.WriteFile(path, octets, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			called := func() int {
+				return strings.Count(strings.Join(mustFsck(t, c.dir, FsckOptions{}).Problems, "\n"), "Segment 1 of epoch 0 is damaged in 1 places")
+			}
+			if n := called(); n != c.damaged {
+				t.Errorf("before the next start it is called damaged %d times, want %d", n, c.damaged)
+			}
+			s := mustOpen(t, c.dir, o)
+			if h := s.Health(); why != "the index does" && h.Gaps != c.damaged { // or that was not looked at
+				t.Errorf("%d gaps, want %d", h.Gaps, c.damaged)
+			}
+			for _, id := range c.ids {
+				if _, err := s.ByID(t.Context(), pooltest.ID(id)); err != nil {
+					t.Errorf("%s: %v", id, err)
+				}
+			}
+			at, err := s.Append(t.Context(), pooltest.Article(t, "new", "a"))
+			if want := pool.Number(len(c.ids) + 2); err != nil || at[0].Number != want {
+				t.Errorf("Append: %v, %v; want number %d", at, err, want)
+			}
+			mustClose(t, s)
+			if n := called(); n != c.damaged {
+				t.Errorf("later it is called damaged %d times, want %d", n, c.damaged)
+			}
+		})
+	}
+}
+
 // copyGroups lowers the mark that the round before left.
 func copyGroups(t *testing.T, dir string) {
 	t.Helper()
@@ -158,7 +231,7 @@ func copyGroups(t *testing.T, dir string) {
 func TestStore_lostTail(t *testing.T) {
 	dir := filled(t, "1", "2", "3")
 	path, octets := onlySegment(t, dir)
-	if err := os.Truncate(path, int64(len(octets)-1)); err != nil {
+	if err := os.Truncate(path, int64(len(octets)-lastMark-1)); err != nil {
 		t.Fatal(err)
 	}
 	removeAll(t, dir, groupsFile)

@@ -35,6 +35,10 @@
 // marks, withdrawals and message-ids of what is gone that nothing else knows any
 // more; these are written again.
 //
+// What is no record though others follow is damage if it was synced: a mark of its file
+// says so, or the index, or, in a segment that is not the last one of its epoch and while the index is
+// built anew, a mark of a later segment. Otherwise the power took it, and nobody heard of it.
+//
 // A number that was given is never given again. Water marks are in the index
 // and follow from the records; the groups file has them from before the first
 // record is deleted.

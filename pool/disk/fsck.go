@@ -266,19 +266,36 @@ func (c *checker) segment(ctx context.Context, g *segment) (*segmentResult, erro
 		return nil, err
 	}
 	c.advance(g.size - at)
+	known := c.acknowledged(g, r.Salt())
+	all, err := c.synced(g, r, &scan)
+	if err != nil {
+		return nil, err
+	}
+	if all {
+		known = g.size
+	}
+	scan.Learn(known)
 	res.Bad = append(res.Bad, scan.Gaps...)
 	res.Octets = g.size
-	switch known := c.acknowledged(g, r.Salt()); {
-	case !g.kept && scan.Torn && (known > scan.End || len(c.checkpoints) == 0):
+	switch {
+	case !g.kept && scan.Torn && known > scan.End:
 		res.Bad = append(res.Bad, record.Gap{From: scan.End, To: g.size})
 	case g.kept && known > scan.End: // opening would cut off what was acknowledged once
 		res.Bad = append(res.Bad, record.Gap{From: scan.End, To: min(known, g.size)})
 		res.Cut = known - min(known, g.size)
-	case scan.Torn:
+	case scan.Torn, len(scan.Unsynced) > 0:
 		res.Unfinished = true
 	}
 	slices.SortFunc(res.Bad, func(a, b record.Gap) int { return int(a.From - b.From) })
 	return res, nil
+}
+
+// synced says whether all of a segment was synced, where that is in question, as opening does.
+func (c *checker) synced(g *segment, r *record.Reader, scan *record.Result) (bool, error) {
+	if g.kept || !scan.Torn && len(scan.Unsynced) == 0 {
+		return false, nil
+	}
+	return wasSynced(c.files, g, r, c.segments, len(c.checkpoints) > 0)
 }
 
 // acknowledged returns how far the index knows a segment.
@@ -438,7 +455,7 @@ func (c *checker) tell(g *segment, res *segmentResult) {
 		r.problem("%s has %d articles with numbers above their groups' high marks.", name, res.AboveMarks)
 	}
 	if res.Unfinished {
-		r.Notes = append(r.Notes, name+" ends in a write that was never acknowledged: the next start cuts it off.")
+		r.Notes = append(r.Notes, name+" ends in a write that was never acknowledged: the next start sees to it.")
 	}
 	if res.Behind > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("The index is yet to learn of %d records of segment %d, as after a crash: the next start sees to it.", res.Behind, g.number))

@@ -70,6 +70,7 @@ func (s *Store) writeHistory(head historyHead, ids []hash) error {
 		_, err = log.Add(chunk)
 		ids = ids[n:]
 	}
+	log.Vouch()
 	if err == nil {
 		err = log.Commit()
 	}
@@ -114,7 +115,7 @@ func (s *Store) readHistory(name string, visit func(hash) error) (head historyHe
 		return head, stop
 	case err != nil:
 		return head, damage(err)
-	case headless || scan.Torn || len(scan.Gaps) > 0:
+	case headless || scan.Torn || len(scan.Gaps)+len(scan.Unsynced) > 0:
 		return head, pool.ErrCorrupt
 	}
 	return head, nil

@@ -201,7 +201,7 @@ func (s *Store) openSegments(segments []*segment, checkpoints map[uint32]checkpo
 	for _, g := range segments {
 		g.tally = tallies[g.number]
 		s.segments[g.number] = g
-		if err := s.openSegment(g, last[g.epoch] == g, checkpoints); err != nil {
+		if err := s.openSegment(g, segments, last[g.epoch] == g, checkpoints); err != nil {
 			return err
 		}
 	}
@@ -210,10 +210,10 @@ func (s *Store) openSegments(segments []*segment, checkpoints map[uint32]checkpo
 
 // openSegment opens one segment and puts into the index what lies behind the
 // checkpoint.
-func (s *Store) openSegment(g *segment, last bool, checkpoints map[uint32]checkpoint) error {
+func (s *Store) openSegment(g *segment, all []*segment, last bool, checkpoints map[uint32]checkpoint) error {
 	c := checkpoints[g.number]
 	r := &replay{
-		s: s, g: g, indexed: len(checkpoints) > 0,
+		s: s, g: g, all: all, indexed: len(checkpoints) > 0,
 		filed: newStaged(), batch: new(leveldb.Batch), changed: make(map[*group]*group),
 	}
 	res, err := r.open(last, c.offset)
@@ -249,6 +249,7 @@ func (s *Store) openSegment(g *segment, last bool, checkpoints map[uint32]checkp
 type replay struct {
 	s       *Store
 	g       *segment
+	all     []*segment
 	indexed bool           // the index is not built anew
 	filed   *staged        // articles
 	batch   *leveldb.Batch // all else
@@ -265,7 +266,8 @@ func (r *replay) open(last bool, from int64) (record.Result, error) {
 	if last {
 		return r.g.openToAppend(r.s.files, from, r.visit)
 	}
-	return r.g.openToRead(r.s.files, from, r.indexed, r.visit)
+	synced := func(file *record.Reader) (bool, error) { return wasSynced(r.s.files, r.g, file, r.all, r.indexed) }
+	return r.g.openToRead(r.s.files, from, synced, r.visit)
 }
 
 // peek reads the file's random number, since there are checkpoints to be made

@@ -51,10 +51,9 @@ func (g *segment) openToAppend(files record.Opener, from int64, visit func(int64
 
 // openToRead opens the segment for reading and calls visit for what lies
 // behind from. A segment whose header is damaged stays without a reader, since
-// what is in it can't be told from other octets. A torn tail is cut off where the
-// index vouches for what lies before from: a crash left it. Otherwise it may have been
-// acknowledged, and is damage.
-func (g *segment) openToRead(files record.Opener, from int64, indexed bool, visit func(int64, []byte) error) (record.Result, error) {
+// what is in it can't be told from other octets. synced says of the file whether it is known
+// that all of it was synced, as in [record.Recover].
+func (g *segment) openToRead(files record.Opener, from int64, synced func(*record.Reader) (bool, error), visit func(int64, []byte) error) (record.Result, error) {
 	f, size, err := files.OpenFile(g.path, os.O_RDONLY)
 	if err != nil {
 		return record.Result{}, err
@@ -77,22 +76,49 @@ func (g *segment) openToRead(files record.Opener, from int64, indexed bool, visi
 	// One batch goes to several segments, and the next one may begin a segment
 	// while it is synced: that there is a newer one does not say that this was
 	// synced. What is shown once must last.
-	if err := record.Settle(files, g.path, from, size); err != nil {
-		return record.Result{}, err
+	res, err := record.Recover(files, g.path, from, size, func() (bool, error) { return synced(r) }, visit)
+	if err == nil && !res.Torn {
+		res.End = size
 	}
-	res, err := r.Scan(size, from, visit)
-	if err != nil {
-		return res, err
-	}
+	g.size = res.End
+	return res, err
+}
+
+// wasSynced says whether anything but a segment's file, which the reader is of, says that all of it was synced.
+// An index that knows the segments does not: what it has not learned of yet was mostly not
+// acknowledged. Otherwise a later segment of the epoch may, since each batch brings a segment to stable
+// storage before the one that was begun after it. Of a file without marks nothing can be
+// known so: what is damaged may have been acknowledged.
+func wasSynced(files record.Opener, g *segment, file *record.Reader, all []*segment, indexed bool) (synced bool, err error) {
 	switch {
-	case res.Torn && indexed:
-		g.size = res.End
-		return res, record.Cut(files, g.path, res.End)
-	case res.Torn:
-		res.Gaps = append(res.Gaps, record.Gap{From: res.End, To: size})
+	case indexed:
+		return false, nil
+	case !file.Marked():
+		return true, nil
 	}
-	res.End = size
-	return res, nil
+	for _, later := range all {
+		if later.epoch == g.epoch && later.number > g.number && !synced && err == nil {
+			synced, err = later.testifies(files)
+		}
+	}
+	return synced, err
+}
+
+// testifies says whether there is a mark in the segment that says that some of it was synced.
+func (g *segment) testifies(files record.Opener) (bool, error) {
+	f, size, err := files.OpenFile(g.path, os.O_RDONLY)
+	if err != nil {
+		return false, err
+	}
+	r, err := record.NewReader(f)
+	var res record.Result
+	if err == nil && r.Marked() {
+		res, err = r.Scan(size, 0, nil)
+	}
+	if errors.Is(err, pool.ErrCorrupt) { // it says nothing
+		err = nil
+	}
+	return res.Synced > record.HeaderSize, errors.Join(err, f.Close())
 }
 
 // salt returns the file's random number, or 0 when it can't be read.
@@ -164,7 +190,7 @@ func (g *segment) close() error {
 	defer g.mu.Unlock()
 	var err error
 	if g.log != nil {
-		err = g.log.Close()
+		err = g.log.Finish()
 	}
 	if g.file != nil {
 		err = errors.Join(err, g.file.Close())

@@ -22,8 +22,12 @@ const (
 )
 
 const (
-	fileMagic   = "\xf5RstLog\x01"
-	recordMagic = "\xf5Rr\x01"
+	fileMagic    = "\xf5RstLog" // the form follows
+	recordMagic  = "\xf5Rr\x01"
+	markMagic    = "\xf5Rm\x01"
+	commonMagic  = "\xf5R" // of records and marks
+	withoutMarks = 1       // the form of a file before there were marks
+	withMarks    = 2
 )
 
 // A salt is a file's random number, which goes into every sum.
@@ -33,6 +37,7 @@ func appendHeader(dst []byte, s salt) []byte {
 	for range HeaderSize / headerCopy {
 		var c [headerCopy]byte
 		copy(c[:], fileMagic)
+		c[7] = withMarks
 		binary.BigEndian.PutUint32(c[8:], uint32(s))
 		binary.BigEndian.PutUint32(c[12:], crc32.Checksum(c[:12], castagnoli()))
 		dst = append(dst, c[:]...)
@@ -40,16 +45,18 @@ func appendHeader(dst []byte, s salt) []byte {
 	return dst
 }
 
-// parseHeader returns the salt of the first header copy that is whole.
-func parseHeader(header []byte) (salt, error) {
+// parseHeader returns the salt of the first header copy that is whole, and whether there are
+// marks in the file.
+func parseHeader(header []byte) (s salt, marked bool, err error) {
 	for ; len(header) >= headerCopy; header = header[headerCopy:] {
-		whole := string(header[:8]) == fileMagic &&
+		form := header[7]
+		whole := string(header[:7]) == fileMagic && (form == withoutMarks || form == withMarks) &&
 			binary.BigEndian.Uint32(header[12:]) == crc32.Checksum(header[:12], castagnoli())
 		if whole {
-			return salt(binary.BigEndian.Uint32(header[8:])), nil
+			return salt(binary.BigEndian.Uint32(header[8:])), form == withMarks, nil
 		}
 	}
-	return 0, fmt.Errorf("record file's header: %w", pool.ErrCorrupt)
+	return 0, false, fmt.Errorf("record file's header: %w", pool.ErrCorrupt)
 }
 
 // castagnoli returns the table of CRC-32C, of which the standard library keeps

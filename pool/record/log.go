@@ -26,6 +26,8 @@ type Log struct {
 	path string
 	f    File
 
+	opened int64 // where the last record ended then
+
 	// Used by whoever adds.
 	gathering *Pending // nil while nothing is added
 	next      int64    // where the next record goes
@@ -48,8 +50,8 @@ type Log struct {
 
 // Open opens a file and makes it when there is none, its name durable. It calls
 // visit, as [Reader.Scan] does, for each valid record from the one at offset
-// from on (0 for the first), and cuts off a torn tail. It returns
-// [pool.ErrCorrupt] when the file's header is damaged, and [pool.ErrDiskFull]
+// from on (0 for the first), covers what a failing of the power took, and cuts off a torn
+// tail. It returns [pool.ErrCorrupt] when the file's header is damaged, and [pool.ErrDiskFull]
 // when there is no space for a new file.
 func Open(fs Opener, path string, from int64, visit func(offset int64, payload []byte) error) (*Log, Result, error) {
 	f, size, err := fs.OpenFile(path, os.O_RDWR|os.O_CREATE)
@@ -89,7 +91,7 @@ func open(f File, size, from int64, visit func(offset int64, payload []byte) err
 			return nil, Result{}, err
 		}
 	}
-	res, err := r.Scan(size, from, visit)
+	res, err := r.scan(size, from, visit, func(ahead *Result) error { return r.cover(f, ahead.Unsynced) })
 	if err != nil {
 		return nil, res, err
 	}
@@ -99,7 +101,7 @@ func open(f File, size, from int64, visit func(offset int64, payload []byte) err
 		}
 		size = res.End
 	}
-	return &Log{Reader: r, f: f, end: res.End, wrote: res.End, next: res.End, room: max(size, res.End)}, res, nil
+	return &Log{Reader: r, f: f, opened: res.End, end: res.End, wrote: res.End, next: res.End, room: max(size, res.End)}, res, nil
 }
 
 // rewriteMost is how much of a file's end is written anew at most. What was
@@ -124,26 +126,6 @@ func rewrite(f File, from, end int64) error {
 	return errors.Join(copyOver(f, start, end), f.Sync())
 }
 
-// Settle brings what stands in a file from an offset up to another to stable
-// storage, as Open does before it calls visit: a crash or a failed sync may have
-// left it in the system's cache alone. It is for files that nothing is added to.
-func Settle(fs Opener, path string, from, end int64) error {
-	f, _, err := fs.OpenFile(path, os.O_RDWR)
-	if err != nil {
-		return err
-	}
-	return errors.Join(rewrite(f, from, end), f.Close())
-}
-
-// Cut ends a file that nothing is added to at a size, durably.
-func Cut(fs Opener, path string, size int64) error {
-	f, _, err := fs.OpenFile(path, os.O_RDWR)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Truncate(size), f.Sync(), f.Close())
-}
-
 // copyOver writes a part of a file over itself, without the zeros at its end.
 func copyOver(f File, from, to int64) error {
 	octets := make([]byte, to-from)
@@ -161,7 +143,7 @@ func start(f File) (*Reader, error) {
 	if err := errors.Join(f.Truncate(0), writeAll(f, appendHeader(nil, s), 0), f.Sync()); err != nil {
 		return nil, err
 	}
-	return &Reader{r: f, salt: s}, nil
+	return &Reader{r: f, salt: s, marked: true}, nil
 }
 
 // flushSize is how much is written between two syncs at most.
@@ -192,8 +174,18 @@ func (l *Log) Next() int64 {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.rewind()
+		return l.next + l.lead()
 	}
 	return l.next
+}
+
+// lead is how many octets come before the next record if it is the first of a commit: those of
+// a mark, unless there is nothing before it.
+func (l *Log) lead() int64 {
+	if !l.marked || l.next == HeaderSize {
+		return 0
+	}
+	return markSize
 }
 
 // rewind goes back to the end after records were cut off. l.mu is held.
@@ -214,6 +206,7 @@ func (l *Log) Failed() error {
 type Pending struct {
 	log      *Log
 	from, to int64  // where they stand
+	led      bool   // they begin with a mark
 	buf      []byte // what is not written yet
 	cuts     int    // of the log when the first was added
 	err      error  // of writing them
@@ -277,7 +270,23 @@ func (l *Log) begin() *Pending {
 	if n := len(l.spares); n > 0 {
 		p.buf, l.spares = l.spares[n-1], l.spares[:n-1]
 	}
+	if p.led = l.lead() > 0; p.led {
+		p.buf = l.salt.appendMark(p.buf, p.from, l.end, markPayload)
+		p.to += markSize
+		l.next = p.to
+	}
 	return p
+}
+
+// Vouch adds a mark that says that all added before it is on stable storage. It is for a
+// file that counts once it is committed and has its name: so that damage to what was added
+// last is told from what a failing of the power takes.
+func (l *Log) Vouch() {
+	if p := l.gathering; p != nil && l.marked {
+		p.buf = l.salt.appendMark(p.buf, p.to, p.to, markPayload)
+		p.to += markSize
+		l.next = p.to
+	}
 }
 
 // Take returns the records added since it was last called, which must be
@@ -305,6 +314,9 @@ func (p *Pending) Size() int64 { return p.to - p.from }
 func (p *Pending) write() {
 	if p.err == nil {
 		p.err = p.log.Failed()
+	}
+	if p.led && int64(len(p.buf)) == p.to-p.from { // more may have been synced since it was made
+		p.log.salt.appendMark(p.buf[:0], p.from, p.log.End(), markPayload)
 	}
 	for p.err == nil {
 		octets := p.buf[:min(len(p.buf), flushSize)]
@@ -421,6 +433,19 @@ func (l *Log) truncate(size int64) error {
 	}
 	l.room = size
 	return nil
+}
+
+// Finish is [Log.Close] with a mark behind what was committed, for the same reason as
+// [Log.Vouch]. What was committed is no less durable without it, so that its errors mean nothing.
+func (l *Log) Finish() error {
+	l.roomMu.Lock()
+	sealed := l.sealed
+	l.roomMu.Unlock()
+	if end := l.End(); !sealed && l.gathering == nil && l.next == end && end > l.opened {
+		l.gathering = l.begin()
+		_ = l.Commit()
+	}
+	return l.Close()
 }
 
 // Close closes the file. Records that were not committed are lost.

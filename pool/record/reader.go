@@ -11,8 +11,9 @@ import (
 
 // A Reader reads the records of one file. It may be used from many goroutines.
 type Reader struct {
-	r    io.ReaderAt
-	salt salt
+	r      io.ReaderAt
+	salt   salt
+	marked bool // the file has marks
 }
 
 // NewReader reads the file's header. It returns [pool.ErrCorrupt] when neither
@@ -25,16 +26,19 @@ func NewReader(r io.ReaderAt) (*Reader, error) {
 		}
 		return nil, err
 	}
-	s, err := parseHeader(header)
+	s, marked, err := parseHeader(header)
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{r: r, salt: s}, nil
+	return &Reader{r: r, salt: s, marked: marked}, nil
 }
 
 // Salt returns the file's random number: what knows the file's inside by heart
 // can tell by it whether it is still the same file.
 func (r *Reader) Salt() uint32 { return uint32(r.salt) }
+
+// Marked says whether there are marks in the file: one of an earlier version has none.
+func (r *Reader) Marked() bool { return r.marked }
 
 // Frame returns the octets of a record with that payload at offset, for whoever
 // mends a file.

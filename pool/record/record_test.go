@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type found struct {
 	Payloads []string
 	Gaps     []record.Gap
+	Unsynced []record.Gap
 	Torn     bool
 }
 
@@ -38,7 +39,7 @@ func open(t testing.TB, fs record.Opener, path string) (*record.Log, found) {
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
-	f.Gaps, f.Torn = res.Gaps, res.Torn
+	f.Gaps, f.Unsynced, f.Torn = res.Gaps, res.Unsynced, res.Torn
 	return log, f
 }
 
@@ -56,10 +57,11 @@ func written(t testing.TB, payloads ...string) (path string, octets []byte, offs
 		}
 		offsets = append(offsets, at)
 	}
+	offsets = append(offsets, log.Next())
+	log.Vouch()
 	if err := log.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	offsets = append(offsets, log.End())
 	for i, p := range payloads {
 		if got, err := log.Read(offsets[i], len(p)); err != nil || string(got) != p {
 			t.Fatalf("Read: %q, %v", got, err)
@@ -176,8 +178,10 @@ func TestOpen_flippedOctet(t *testing.T) {
 		bad[i] ^= 1 << (i % 8)
 		want := found{Payloads: []string{"one", "two", "three"}}
 		switch at := int64(i); {
+		case at >= offsets[3]: // the mark
+			want.Torn = true
 		case at >= offsets[2]:
-			want.Payloads, want.Torn = want.Payloads[:2], true
+			want.Payloads, want.Gaps = want.Payloads[:2], []record.Gap{{From: offsets[2], To: offsets[3]}}
 		case at >= offsets[1]:
 			want.Payloads, want.Gaps = []string{"one", "three"}, []record.Gap{{From: offsets[1], To: offsets[2]}}
 		case at >= offsets[0]:

@@ -58,6 +58,7 @@ func (m *Mailbox) compact(files record.FS, path string) error {
 		return err
 	}
 	err = m.copyTo(log)
+	log.Vouch()
 	if err == nil {
 		err = log.Commit()
 	}
