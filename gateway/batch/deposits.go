@@ -29,7 +29,7 @@ const (
 	kindEntry  byte = 1 // a sealed payload and its tag
 	kindPost   byte = 2 // the text of a public post
 	kindWaste  byte = 3 // nothing: written for the time it takes
-	kindSynced byte = 4 // no deposit: all of the file up to an offset, which is its turn, was on the disk before this was written
+	kindSynced byte = 4 // nothing, since the files themselves have marks
 )
 
 // An item is one thing deposited for one batch.
@@ -37,7 +37,7 @@ type item struct {
 	kind  byte
 	batch uint64
 	tag   blind.Tag // of an entry
-	turn  uint64    // of an entry: of two with one tag, the one with the higher turn leaves; or an offset
+	turn  uint64    // of an entry: of two with one tag, the one with the higher turn leaves
 	data  []byte
 }
 
@@ -88,11 +88,6 @@ const (
 // new file is started, which has what still waits, each item in a record of its
 // own, and the old one is destroyed: what was deposited together stands together
 // for one interval at most, and nothing that has left is kept.
-//
-// When the power fails, later deposits may be on the disk without earlier ones that
-// were being synced: that is no damage, since nobody heard that those were accepted.
-// So each record says how far the file was synced before it was written, and so does
-// one behind the items that a file begins with.
 type deposits struct {
 	folder  folder
 	reserve uint64 // octets of the disk that stay free
@@ -161,18 +156,15 @@ func (d *deposits) path(number uint64) string {
 // the highest turn.
 func (d *deposits) read(number uint64) (map[[sha256.Size]byte]item, error) {
 	all := make(map[[sha256.Size]byte]item)
-	synced := uint64(0)
 	log, res, err := record.Open(d.folder, d.path(number), 0, func(_ int64, payload []byte) error {
 		items, err := readItems(payload)
 		for _, it := range items {
-			switch it.kind {
-			case kindSynced:
-				synced = max(synced, it.turn)
-			case kindEntry, kindPost:
-				key := it.key()
-				if before, ok := all[key]; !ok || before.turn <= it.turn {
-					all[key] = it
-				}
+			if it.kind != kindEntry && it.kind != kindPost {
+				continue
+			}
+			key := it.key()
+			if before, ok := all[key]; !ok || before.turn <= it.turn {
+				all[key] = it
 			}
 		}
 		return err
@@ -180,11 +172,7 @@ func (d *deposits) read(number uint64) (map[[sha256.Size]byte]item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the queue: %w", err)
 	}
-	for _, gap := range res.Gaps {
-		if uint64(gap.From) < synced {
-			d.damaged++
-		}
-	}
+	d.damaged += len(res.Gaps)
 	return all, log.Close()
 }
 
@@ -200,8 +188,7 @@ func (d *deposits) append(ctx context.Context, items []item, accepted func()) er
 	if d.current == nil {
 		return ErrClosed
 	}
-	parts := make([][]byte, 0, 1+2*len(items))
-	parts = append(parts, item{kind: kindSynced, turn: uint64(d.current.End())}.octets())
+	parts := make([][]byte, 0, 2*len(items))
 	for _, it := range items {
 		parts = append(parts, appendItemHeader(make([]byte, 0, itemHeader), it), it.data)
 	}
@@ -248,9 +235,7 @@ func (d *deposits) begin(number uint64, items []item) (*record.Log, error) {
 			_, err = log.Add(it.octets())
 		}
 	}
-	if err == nil {
-		_, err = log.Add(item{kind: kindSynced, turn: uint64(log.Next())}.octets())
-	}
+	log.Vouch()
 	if err == nil {
 		err = log.Commit()
 	}

@@ -338,7 +338,7 @@ func (f *flicker) torn() (n int) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		n += len(res.Gaps)
+		n += len(res.Unsynced)
 	}
 	return n
 }
