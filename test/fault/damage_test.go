@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -91,13 +93,42 @@ func copied(t *testing.T, dir string) string {
 // made ahead.
 func used(b []byte) int { return len(bytes.TrimRight(b, "\x00")) }
 
+// markSize is how many octets a mark has, which says how far the file was synced before it.
+const markSize = 24
+
+// marks returns where the marks of a segment stand. The last one ends it.
+func marks(octets []byte) (at []int) {
+	for i := 0; ; {
+		next := bytes.Index(octets[i:], []byte("\xf5Rm\x01"))
+		if next < 0 {
+			return at
+		}
+		at = append(at, i+next)
+		i += next + 1
+	}
+}
+
+// calledDamaged says whether a check calls the one segment of a store damaged.
+func calledDamaged(t *testing.T, dir string) bool {
+	t.Helper()
+	r, err := disk.Fsck(t.Context(), dir, disk.FsckOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(strings.Join(r.Problems, "\n"), " of epoch 0 is damaged in 1 places")
+}
+
 // TestDamage_everyOctetOfASegment flips one bit of each octet in turn, with and
 // without an index to go by. Wrong octets are never served, at most one article
-// is lost, and no number is given again.
+// is lost, no number is given again, and a check finds the damage.
 func TestDamage_everyOctetOfASegment(t *testing.T) {
 	dir, segment, want := shelf(t)
 	octets := read(t, segment)
-	step, detected, harmless, tried := stride(t, 11), 0, 0, 0
+	marks := marks(octets)
+	inMark := func(i int) bool {
+		return slices.ContainsFunc(marks, func(at int) bool { return i >= at && i < at+markSize })
+	}
+	step, detected, harmless, called, tried := stride(t, 11), 0, 0, 0, 0
 	for i := 0; i < used(octets); i += step {
 		for _, rebuild := range []bool{false, true} {
 			fresh := copied(t, dir)
@@ -109,21 +140,26 @@ func TestDamage_everyOctetOfASegment(t *testing.T) {
 				_ = os.RemoveAll(filepath.Join(fresh, "index"))
 			}
 			tried++
+			if calledDamaged(t, fresh) {
+				called++
+			} else if i >= 64 && i < marks[len(marks)-1] {
+				t.Errorf("octet %d, rebuild %v: not called damage", i, rebuild)
+			}
 			switch lost := lostOf(t, fresh, want, i); {
 			case lost > 1:
 				t.Errorf("octet %d: %d articles lost", i, lost)
 			case lost == 1:
 				detected++
 			default:
-				harmless++ // it is in a copy of the header, of which there are two
-				if i >= 64 {
+				harmless++ // it is in a copy of the header, of which there are two, or in a mark
+				if i >= 64 && !inMark(i) {
 					t.Errorf("octet %d, rebuild %v: not detected", i, rebuild)
 				}
 			}
 			_ = os.RemoveAll(filepath.Dir(fresh))
 		}
 	}
-	t.Logf("%d octets flipped: %d detected, %d in one of the two headers and harmless, wrong octets served 0", tried, detected, harmless)
+	t.Logf("%d octets flipped: %d detected, %d in one of the two headers or a mark and harmless, %d called damage, wrong octets served 0", tried, detected, harmless, called)
 }
 
 func mustRel(t *testing.T, base, path string) string {
@@ -173,7 +209,8 @@ func TestDamage_tornAnywhere(t *testing.T) {
 	octets := read(t, segment)
 	last := bytes.LastIndex(octets[:used(octets)], []byte("\xf5Rr\x01"))
 	step, tried := stride(t, 7), 0
-	for size := last; size < used(octets); size += step {
+	marks := marks(octets)
+	for size := last; size < marks[len(marks)-1]; size += step {
 		fresh := copied(t, dir)
 		write(t, filepath.Join(fresh, mustRel(t, dir, segment)), octets[:size])
 		if lost := lostOf(t, fresh, want, size); lost != 1 {

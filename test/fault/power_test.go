@@ -66,6 +66,9 @@ func (p *powered) work(rounds int) (wrong []string, errs []error) {
 	p.works++
 	o := options(p.r)
 	o.Files = p.files
+	if p.works > 1 {
+		wrong = p.alarms()
+	}
 	if p.works > 1 && p.r.IntN(8) == 0 {
 		p.repairs++
 		check := disk.FsckOptions{Repair: p.r.IntN(2) == 0, Files: p.files}
@@ -79,14 +82,37 @@ func (p *powered) work(rounds int) (wrong []string, errs []error) {
 		return nil, []error{fmt.Errorf("open: %w", err)}
 	}
 	defer func() { _ = s.Close() }() // as far as that can be done
-	if wrong = p.ledger.check(p.t, s); p.files.Off() {
-		return nil, []error{recordtest.ErrPower} // in the middle of it
+	if n := s.Health().Gaps; n > 0 {
+		wrong = append(wrong, fmt.Sprintf("the store says that %d places are damaged", n))
+	}
+	if broken := p.ledger.check(p.t, s); !p.files.Off() {
+		wrong = append(wrong, broken...)
+	} else { // in the middle of it
+		return nil, []error{recordtest.ErrPower}
 	}
 	w := work{
 		store: s, life: fmt.Sprint(p.works), rounds: rounds, say: p.ledger.note,
 		seed: p.r.Uint64(), epoch: p.ledger.newest(),
 	}
 	return wrong, w.run(p.t.Context())
+}
+
+// alarms checks the store that an outage left, on a copy of its own, and returns what is called
+// damage although nothing is but what nobody was told of.
+func (p *powered) alarms() (wrong []string) {
+	files := p.files.Copy()
+	report, err := disk.Fsck(p.t.Context(), p.dir, disk.FsckOptions{Files: files})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return []string{fmt.Sprintf("fsck: %v", err)}
+	}
+	for _, problem := range report.Problems {
+		if !strings.HasPrefix(problem, "The index ") {
+			wrong = append(wrong, "fsck: "+problem)
+		}
+	}
+	return wrong
 }
 
 // lives is how many times an outage follows another one in one store.

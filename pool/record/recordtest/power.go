@@ -134,6 +134,14 @@ func (p *Power) Killed() *Power {
 	return &Power{root: p.root, left: -1, failing: -1, lies: p.lies, keeps: p.keeps, files: p.files}
 }
 
+// Copy returns another file system with all that can be seen in this one, on its disk.
+func (p *Power) Copy() *Power {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := failure{Rand: rand.New(rand.NewPCG(0, 0)), style: takesNone, done: make(map[*node]*node)}
+	return &Power{root: f.left(p.root), left: -1, failing: -1}
+}
+
 // Failed lets the power fail, unless it has already, and returns what is there
 // once it is back.
 func (p *Power) Failed(r *rand.Rand) *Power {
