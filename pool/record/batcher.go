@@ -1,6 +1,7 @@
 package record
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -231,10 +232,13 @@ func (m *batch[T]) release() {
 }
 
 // sync brings batches to stable storage, one after the other, as long as there are any.
+// Each time it lets those go first that wait for a processor: what they bring shares the
+// sync then, and the runtime has nobody to find another thread for while this one waits
+// for the disk. Where none of them wait that takes no time.
 func (b *Batcher[T]) sync() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for b.next() {
+	for b.outside(runtime.Gosched); b.next(); b.outside(runtime.Gosched) {
 		m := b.closed[0]
 		b.closed = slices.Delete(b.closed, 0, 1)
 		b.outside(func() { m.stage(m.stages.Sync) })
