@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"text/tabwriter"
@@ -244,6 +245,15 @@ func report(c *cobra.Command, lines []line, asJSON bool) error {
 		}
 		if err := w.Flush(); err != nil {
 			return err
+		}
+	}
+	seen := make(map[string]int) // manifests, by gateway
+	for _, l := range lines {
+		seen[l.Gateway] += l.Manifests
+	}
+	for _, domain := range slices.Sorted(maps.Keys(seen)) {
+		if seen[domain] == 0 {
+			fmt.Fprintf(c.ErrOrStderr(), "%s: no manifest of it is to be found: it has released nothing yet, or all of it is lost.\n", domain)
 		}
 	}
 	for _, l := range lines {
