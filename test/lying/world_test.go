@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/restante/restante/crypto/blind"
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/crypto/note"
+	"github.com/restante/restante/pool"
 	"github.com/restante/restante/test/harness"
 )
 
@@ -156,9 +158,10 @@ func (w *world) tags(t *testing.T, from, to uint64) map[string]uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	calendar := pool.Calendar{EpochLength: w.epochLength(t), BatchInterval: time.Second}
 	out := make(map[string]uint64)
 	for batch := from; batch <= to; batch++ {
-		key, err := root.Ahead(batch/3600 - first).Key(domain)
+		key, err := root.Ahead(calendar.EpochOf(batch) - first).Key(domain)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,6 +174,24 @@ func (w *world) tags(t *testing.T, from, to uint64) map[string]uint64 {
 		}
 	}
 	return out
+}
+
+// epochLength is the gateway's.
+func (w *world) epochLength(t *testing.T) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(w.gateway.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^epoch_length *= *"(.+?)"`).FindSubmatch(text)
+	if found == nil {
+		t.Fatal("the configuration has no epoch_length")
+	}
+	length, err := time.ParseDuration(string(found[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return length
 }
 
 // secret reads a key file of the gateway's.
