@@ -135,7 +135,7 @@ func (b *batch) add(f *filing) error {
 	}
 	p.filed = append(p.filed, f)
 	s.underWay.add(f)
-	s.seen.add(f.hash) // now that its place there is at hand; what fails may be looked for in vain
+	s.seen.add(f.hash, leadTo(f.place)) // now that its slot is at hand; the record does not show yet
 	for _, l := range at {
 		s.given[l.Group] = l.Number
 	}
@@ -231,6 +231,9 @@ func (b *batch) Publish() {
 	for _, p := range b.parts {
 		for _, f := range p.filed {
 			f.err = p.err
+			if p.err != nil { // other records may come to stand there
+				b.s.seen.replace(f.hash, leadTo(f.place), leadGone)
+			}
 		}
 		b.s.underWay.remove(p.filed)
 	}
@@ -267,9 +270,10 @@ func (s *Store) publish(parts []*part) error {
 	err := s.index.stage(func(y *staged) {
 		for _, p := range durable {
 			for _, f := range p.filed {
-				s.enterIndex(y, p.segment, f.hash, &f.stored, f.place, changed)
+				s.enterIndex(y, p.segment, &f.stored, f.place, changed)
 			}
 			p.segment.checkpoint(y, p.segment.salt(), p.records.End())
+			p.segment.shown.Store(p.records.End()) // whoever sees its rows shall find it
 		}
 		putMarks(y, changed)
 	})
@@ -294,8 +298,8 @@ func (s *Store) publish(parts []*part) error {
 
 // enterIndex adds one article of a segment to what goes into the index. changed gathers
 // copies of its groups with the new water marks, which putMarks puts there.
-func (s *Store) enterIndex(to *staged, in *segment, h hash, a *pool.Stored, p place, changed map[*group]*group) {
-	to.article(h, a, p)
+func (s *Store) enterIndex(to *staged, in *segment, a *pool.Stored, p place, changed map[*group]*group) {
+	to.article(a, p)
 	octets := octetsOf(a.Overview)
 	in.tally.enter(a)
 	for _, l := range a.Locations {

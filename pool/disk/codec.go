@@ -85,23 +85,12 @@ type view struct {
 // returns [pool.ErrCorrupt] for another form, and where more is missing than a
 // part of the wire form.
 func parseView(payload []byte, size int) (v view, err error) {
-	if len(payload) < fixedPart || payload[0] != payloadVersion || payload[1] > flagsMoved {
-		return v, pool.ErrCorrupt
+	v, c, err := parseHead(payload)
+	if err != nil {
+		return v, err
 	}
-	v.withdrawn = payload[1] == flagsWithdrawn
-	v.epoch = binary.BigEndian.Uint64(payload[2:])
-	v.arrived = time.Unix(int64(binary.BigEndian.Uint64(payload[10:])), int64(binary.BigEndian.Uint32(payload[18:]))).UTC()
-	c := cursor{rest: payload[fixedPart:]}
-	n := c.count()
-	v.places = c.rest
-	for range n {
-		c.bytes()
-		c.number()
-	}
-	v.places = v.places[:len(v.places)-len(c.rest)]
-	v.id = c.bytes()
 	if v.withdrawn {
-		if c.bad || len(c.rest) > 0 {
+		if len(c.rest) > 0 {
 			return v, pool.ErrCorrupt
 		}
 		return v, nil
@@ -110,10 +99,33 @@ func parseView(payload []byte, size int) (v view, err error) {
 	v.headSize = int(c.uvarint())
 	v.wire, v.wireSize = c.rest, size-(len(payload)-len(c.rest))
 	// The empty line and the terminator are the least behind the header.
-	if c.bad || n == 0 || v.headSize < 0 || v.headSize > v.wireSize-len("\r\n.\r\n") {
+	if c.bad || len(v.places) == 0 || v.headSize < 0 || v.headSize > v.wireSize-len("\r\n.\r\n") {
 		return v, pool.ErrCorrupt
 	}
 	return v, nil
+}
+
+// parseHead reads what appendHead makes, and returns where the rest begins.
+func parseHead(payload []byte) (v view, c cursor, err error) {
+	if len(payload) < fixedPart || payload[0] != payloadVersion || payload[1] > flagsMoved {
+		return v, c, pool.ErrCorrupt
+	}
+	v.withdrawn = payload[1] == flagsWithdrawn
+	v.epoch = binary.BigEndian.Uint64(payload[2:])
+	v.arrived = time.Unix(int64(binary.BigEndian.Uint64(payload[10:])), int64(binary.BigEndian.Uint32(payload[18:]))).UTC()
+	c.rest = payload[fixedPart:]
+	n := c.count()
+	v.places = c.rest
+	for range n {
+		c.bytes()
+		c.number()
+	}
+	v.places = v.places[:len(v.places)-len(c.rest)]
+	v.id = c.bytes()
+	if c.bad {
+		return v, c, pool.ErrCorrupt
+	}
+	return v, c, nil
 }
 
 // parseArticle is parseView for an article's record.
@@ -215,6 +227,16 @@ func appendPlace(dst []byte, p place) []byte {
 	dst = binary.AppendUvarint(dst, uint64(p.segment))
 	dst = binary.AppendUvarint(dst, uint64(p.offset))
 	return binary.AppendUvarint(dst, uint64(p.size))
+}
+
+// parsePlace reads a value that is a place.
+func parsePlace(value []byte) (place, error) {
+	c := cursor{rest: value}
+	p := c.place()
+	if c.bad || len(c.rest) > 0 {
+		return p, errDoubt
+	}
+	return p, nil
 }
 
 func (c *cursor) place() place {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -88,19 +89,26 @@ func TestFingerprints_knowEachAndAreSmall(t *testing.T) {
 		t.Error("an empty set knows something")
 	}
 	in := make([]hash, n)
+	at := func(i int) place { return place{segment: uint32(1 + i/1000), offset: int64(i%1000) * 2300} }
 	for i := range in {
 		in[i] = draw()
-		f.add(in[i])
-		f.add(in[i])
+		f.add(in[i], leadTo(at(i)))
+		f.add(in[i], leadTo(at(i)))
 	}
-	f.add(hash{})
+	f.add(hash{}, leadGone)
 	if !f.maybe(hash{}) {
 		t.Error("the zero hash is lost")
 	}
-	for _, h := range in {
-		if !f.maybe(h) {
+	others := 0
+	for i, h := range in {
+		leads := f.leads(h, nil)
+		if !slices.Contains(leads, leadTo(at(i))) {
 			t.Fatal("a hash is lost")
 		}
+		others += len(leads) - 1
+	}
+	if others > 5 { // expected: 0.3
+		t.Errorf("%d leads to others", others)
 	}
 	wrong := 0
 	for range n {
@@ -108,7 +116,7 @@ func TestFingerprints_knowEachAndAreSmall(t *testing.T) {
 			wrong++
 		}
 	}
-	if wrong > 0 { // expected: one in 10^12
+	if wrong > 5 { // expected: 0.3
 		t.Errorf("%d unknown hashes are taken for known", wrong)
 	}
 	slots := 0

@@ -106,6 +106,7 @@ type Store struct {
 	names    []pool.Group // the keys of groups, sorted
 	byNumber map[uint32]*group
 	segments map[uint32]*segment
+	newest   uint32 // no segment has a higher number
 
 	dead     graves          // history files there were at opening
 	expiring sync.Mutex      // held while articles expire, whichever way

@@ -24,7 +24,7 @@
 // takes them a moment later, without a sync, some hundred articles at a time and
 // always with a checkpoint, which says how far into which segment it goes. What
 // walks over the index's keys puts those first that are staged among them. Some
-// 1,400 articles, or 1 MiB of keys and values, are staged before appends wait, while as
+// 2,000 articles, or 1 MiB of values, are staged before appends wait, while as
 // much may be on its way. Where the database takes no more, nothing more is filed, and
 // what is staged is read from memory until the store is opened again. Opening reads
 // what lies behind the checkpoints.
@@ -122,12 +122,11 @@
 //	h name                          a history file that is in the index
 //	l segment(4)                    uvarints: places given, places left; varints:
 //	                                seconds of the first and last arrival
-//	m hash(16)                      place of the record; nothing once expired;
-//	                                once withdrawn, place of that record, 1
+//	m hash(16)                      nothing: a message-id whose record is gone
 //	n group(4) number(4)            place, overview line
 //	s segment(4)                    checkpoint: epoch, salt, offset, gaps
 //	t seconds(8) nanos(4) seg(4) offset(8)   message-id, (group, number) pairs
-//	w segment(4) hash(16)           a withdrawal's record is in that segment
+//	w segment(4) hash(16)           place of a withdrawal's record in that segment
 //
 // A place is uvarints: segment, offset, payload size.
 //
@@ -137,5 +136,22 @@
 // those of the one before (1 octet; the first follows the shared key), the others, and the
 // value behind its size, a uvarint. Such packs never overlap, so that one short search
 // finds any key. What comes late, goes, or is replaced has its pack written anew. An index
-// in which all keys stand by themselves is of the version before, and built anew.
+// in which all keys stand by themselves, or that has the place of each message-id's
+// record, is of a version before, and built anew.
+//
+// # Message-ids
+//
+// The index has no key for the message-id of an article: it would be one of the database's
+// for each, scattered over all of it, and cost more than all else there. What leads from
+// a message-id to its record is in memory: a table of 8 octets for each id ever seen, filled
+// at opening from arrivals, withdrawals and what is gone. It has 37 bits of the hash, and
+// of the place 12 bits of the segment and 23 of the offset, in units of 64 octets. What
+// begins there says itself of which message-id it is. So a lead that is wrong, or that
+// several places have in common, as in stores of more than a TiB, costs a look at the start
+// of a record, and no more. Of what is gone the table has 37 bits, and the index the hash.
+//
+// A lead is there before its record is durable. Each segment has a mark up to which its
+// records show; it is moved when their rows are staged. Where a lead ends in octets that
+// are no record, and nothing else explains it, a record is damaged: its message-id is
+// known, and its article can't be read.
 package disk

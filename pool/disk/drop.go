@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"maps"
 	"path/filepath"
@@ -139,7 +140,7 @@ func (s *Store) idsIn(g *segment, visit func(hash)) error {
 		visit(hashOf(id))
 		return true
 	})
-	return errors.Join(err, s.withdrawalsIn(g, func(h hash) bool {
+	return errors.Join(err, s.withdrawalsIn(g, func(h hash, _ place) bool {
 		visit(h)
 		return true
 	}))
@@ -169,14 +170,20 @@ func (s *Store) arrivalsIn(g *segment, after []byte, visit func(key []byte, id p
 	})
 }
 
-// withdrawalsIn calls visit for the message-id of each withdrawal in the
+// withdrawalsIn calls visit for the message-id and the place of each withdrawal in the
 // segment, until it returns false.
-func (s *Store) withdrawalsIn(g *segment, visit func(hash) bool) error {
-	return s.index.each(withdrawalKey(g.number, hash{}), withdrawalKey(g.number+1, hash{}), func(key, _ []byte) (bool, error) {
-		if len(key) != 1+4+len(hash{}) {
+func (s *Store) withdrawalsIn(g *segment, visit func(hash, place) bool) error {
+	return s.index.eachWithdrawal(withdrawalKey(g.number, hash{}), withdrawalKey(g.number+1, hash{}), visit)
+}
+
+// eachWithdrawal calls visit for withdrawals from a key up to but without another.
+func (x *index) eachWithdrawal(from, to []byte, visit func(hash, place) bool) error {
+	return x.each(from, to, func(key, value []byte) (bool, error) {
+		p, err := parsePlace(value)
+		if err != nil || len(key) != 1+4+len(hash{}) || p.segment != binary.BigEndian.Uint32(key[1:]) {
 			return false, errDoubt
 		}
-		return visit(hash(key[5:])), nil
+		return visit(hash(key[5:]), p), nil
 	})
 }
 
@@ -191,19 +198,23 @@ func (s *Store) clear(g *segment, touched map[uint32]bool) error {
 		}
 	}
 	for more := true; more; {
-		batch := new(leveldb.Batch)
-		err := s.withdrawalsIn(g, func(h hash) bool {
+		batch, some := new(leveldb.Batch), make(map[hash]place)
+		err := s.withdrawalsIn(g, func(h hash, p place) bool {
 			batch.Delete(withdrawalKey(g.number, h))
 			batch.Put(idKey(h), nil)
-			return batch.Len() < 2*stepRows
+			some[h] = p
+			return len(some) < stepRows
 		})
 		if err != nil {
 			return err
 		}
-		more = batch.Len() > 0
+		more = len(some) > 0
 		s.step(func() { err = s.index.write(batch, false) })
 		if err != nil {
 			return err
+		}
+		for h, p := range some {
+			s.seen.replace(h, leadTo(p), leadGone)
 		}
 	}
 	return nil
@@ -214,6 +225,7 @@ func (s *Store) clear(g *segment, touched map[uint32]bool) error {
 type leaving struct {
 	arrival []byte // its key
 	id      hash
+	place   place // of its record, without the size
 	rows    []leavingRow
 }
 
@@ -244,13 +256,18 @@ func (s *Store) clearSome(g *segment, after []byte, touched map[uint32]bool) (ne
 		}
 		err = t.write(batch)
 	})
+	if err == nil {
+		for _, l := range some {
+			s.seen.replace(l.id, leadTo(l.place), leadGone)
+		}
+	}
 	return next, more, err
 }
 
 // leavings gathers some of the segment's articles, from behind a key on.
 func (s *Store) leavings(g *segment, after []byte) (some []leaving, next []byte, more bool, err error) {
 	err = s.arrivalsIn(g, after, func(key []byte, id pool.MessageID, rest *cursor) bool {
-		l := leaving{arrival: slices.Clone(key), id: hashOf(id)}
+		l := leaving{arrival: slices.Clone(key), id: hashOf(id), place: arrivalPlace(key)}
 		for len(rest.rest) > 0 {
 			l.rows = append(l.rows, leavingRow{group: uint32(rest.uvarint()), number: rest.number()})
 		}

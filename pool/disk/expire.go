@@ -108,7 +108,12 @@ func (s *Store) older(row []byte, k pool.Keep) (lookFurther, old bool, err error
 	if k.Since.IsZero() {
 		return false, false, nil
 	}
-	a, err := s.read(row)
+	c := cursor{rest: row}
+	p := c.place()
+	if c.bad {
+		return false, false, errDoubt
+	}
+	a, err := s.read(p)
 	switch {
 	case errors.Is(err, pool.ErrCorrupt):
 		return true, false, nil

@@ -188,11 +188,11 @@ func TestReclaim_readersFollow(t *testing.T) {
 	}
 	looked := 0
 	var a *pool.Stored
-	err := s.follow(idKey(hashOf(pooltest.ID("stays"))), func(value []byte) (err error) {
+	err := s.follow(s.ofID(pooltest.ID("stays")), func(p place) (err error) {
 		if looked++; looked == 1 {
 			mustExpire(t, s, map[pool.Group]pool.Keep{"a": {Articles: 1}})
 		}
-		a, err = s.read(value)
+		a, err = s.read(p)
 		return err
 	})
 	if err != nil || a.ID != pooltest.ID("stays") {

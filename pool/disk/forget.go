@@ -54,13 +54,7 @@ func (s *Store) historyHead(name string) (historyHead, error) {
 func (s *Store) forgetFile(name string) error {
 	batch := new(leveldb.Batch)
 	_, err := s.readHistory(name, func(h hash) error {
-		value, ok, err := s.index.get(idKey(h))
-		if err != nil {
-			return err
-		}
-		if ok && len(value) == 0 {
-			batch.Delete(idKey(h))
-		}
+		batch.Delete(idKey(h))
 		return s.flush(batch)
 	})
 	if err != nil && !errors.Is(err, pool.ErrCorrupt) { // what can't be read stays remembered

@@ -82,6 +82,7 @@ type checker struct {
 	groupsLost  bool   // the groups file can't be read
 	index       *index // nil when it can't be relied upon
 	checkpoints map[uint32]checkpoint
+	withdrawn   map[hash]place // as the index has it
 	marks       map[uint32]mark
 	results     map[uint32]*segmentResult
 	segments    []*segment
@@ -100,7 +101,7 @@ type segmentResult struct {
 	Unfinished                 bool         // a torn tail, which opening cuts off
 	Cut                        int64        // octets that the file is too short by
 	Missed                     int64        // octets that the disk did not give
-	IDs, Rows, Arrivals        int          // what the index has of it, as it should
+	Rows, Arrivals             int          // what the index has of it, as it should
 	Missing                    int          // what the index lacks of it, or has otherwise
 	UnknownGroups, AboveMarks  int          // places in groups that are not in the groups file, or above their marks
 	Misfiled                   int          // records of another epoch
@@ -209,7 +210,12 @@ func (c *checker) openIndex() error {
 		var err2 error
 		c.checkpoints, err = x.checkpoints()
 		c.marks, err2 = x.marks()
-		if err = errors.Join(err, err2); err != nil {
+		c.withdrawn = make(map[hash]place)
+		err3 := x.eachWithdrawal([]byte{'w'}, []byte{'w' + 1}, func(h hash, p place) bool {
+			c.withdrawn[h] = p
+			return true
+		})
+		if err = errors.Join(err, err2, err3); err != nil {
 			err = errors.Join(err, x.close())
 		}
 	}
@@ -363,42 +369,41 @@ func (c *checker) indexed(res *segmentResult, p place, a *pool.Stored, withdrawn
 		res.Behind++
 		return nil
 	}
-	value, known, err := c.index.get(idKey(hashOf(a.ID)))
+	at, gone := c.withdrawn[hashOf(a.ID)]
+	switch {
+	case gone && withdrawn && at == p:
+		res.WithdrawalsInIndex++
+		return nil
+	case gone && (!withdrawn || at.segment > p.segment): // withdrawn since, or a copy counts
+		return nil
+	}
+	_, there, err := c.index.get(arrivalKey(a.Arrived, p))
 	if err != nil {
 		return err
 	}
-	if !known {
-		res.Missing++
-		return nil
+	if !there || withdrawn {
+		return c.absent(res, p, a)
 	}
-	cursor := cursor{rest: value}
-	at := cursor.place()
-	mark := len(cursor.rest) > 0
-	switch {
-	case len(value) == 0 || mark && !withdrawn: // expired, or withdrawn since
-		return nil
-	case at != p && at.segment > p.segment: // a copy counts
-		return nil
-	case at != p || mark != withdrawn:
-		res.Missing++
-		return nil
-	case withdrawn:
-		res.WithdrawalsInIndex++
-		return nil
-	}
-	res.IDs++
+	res.Arrivals++
 	return c.rows(res, p, a)
 }
 
-// rows checks the rows and the arrival of an article in the index.
-func (c *checker) rows(res *segmentResult, p place, a *pool.Stored) error {
-	if _, ok, err := c.index.get(arrivalKey(a.Arrived, p)); err != nil {
+// absent checks that the index has reason not to lead to a record: what it is of is
+// gone, or a copy counts.
+func (c *checker) absent(res *segmentResult, p place, a *pool.Stored) error {
+	_, known, err := c.index.get(idKey(hashOf(a.ID)))
+	if known || err != nil {
 		return err
-	} else if ok {
-		res.Arrivals++
-	} else {
+	}
+	at, err := c.index.arrivalOf(a)
+	if at.segment <= p.segment {
 		res.Missing++
 	}
+	return err
+}
+
+// rows checks the rows of an article in the index.
+func (c *checker) rows(res *segmentResult, p place, a *pool.Stored) error {
 	for _, l := range a.Locations {
 		g := c.byName[l.Group]
 		if g == nil || l.Number < g.floor {

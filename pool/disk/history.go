@@ -190,10 +190,11 @@ func (s *Store) indexHistoryFile(name string) error {
 	batch := new(leveldb.Batch)
 	_, err := s.readHistory(name, func(h hash) error {
 		// One that a crash came in the midst of forgetting may have come again.
-		if _, known, err := s.index.get(idKey(h)); known || err != nil {
+		if f, err := s.find(h); f.standing > unknown || err != nil {
 			return err
 		}
 		batch.Put(idKey(h), nil)
+		s.seen.add(h, leadGone)
 		return s.flush(batch)
 	})
 	if errors.Is(err, pool.ErrCorrupt) {

@@ -24,14 +24,15 @@ var errDoubt = errors.New("index is in doubt")
 var errVersion = fmt.Errorf("%w: it is of another version", errDoubt)
 
 const (
-	indexVersion   = "3"
+	indexVersion   = "4"
+	placesVersion  = "3" // with a key for the place of each message-id's record
 	singlesVersion = "2" // the same keys, none of them in packs
 )
 
 // A hash stands for a message-id in index and history.
 type hash [16]byte
 
-func hashOf(id pool.MessageID) hash {
+func hashOf[T pool.MessageID | []byte](id T) hash {
 	var room [128]byte // most fit: nothing is allocated
 	sum := sha256.Sum256(append(room[:0], id...))
 	return hash(sum[:])
@@ -97,11 +98,11 @@ func openIndex(files record.FS, dir string, memory int) (*index, error) {
 	return x, err
 }
 
-// openFormer opens an index that may be of the version before. For that one it is no
-// good but to look up message-ids, and to walk over what is not in packs.
+// openFormer opens an index that may be of a version before. For those it is no
+// good but to walk over what is not in packs.
 func openFormer(files record.FS, dir string, memory int) (*index, error) {
 	x, version, err := openAnyIndex(files, dir, memory)
-	if err == nil && version != indexVersion && version != singlesVersion {
+	if err == nil && version != indexVersion && version != placesVersion && version != singlesVersion {
 		return nil, errors.Join(errVersion, x.close())
 	}
 	return x, err
@@ -110,7 +111,7 @@ func openFormer(files record.FS, dir string, memory int) (*index, error) {
 // openAnyIndex opens an index of any version or makes one. memory is about how many
 // octets of memory it may use: an eighth for what is written, as much for that on its
 // way to a table, and the rest for what is read of tables. The parts of these that lead
-// to a key, filters and lists of blocks, take some 6 octets an article: where there is
+// to a key, filters and lists of blocks, take a few octets an article: where there is
 // no memory for them they are read and summed again for every key.
 func openAnyIndex(files record.FS, dir string, memory int) (x *index, version string, err error) {
 	at, err := indexStorage(files, dir)
@@ -189,7 +190,7 @@ func (x *index) write(b *leveldb.Batch, sync bool) error {
 	return x.writeWith(nil, b, sync)
 }
 
-// writeWith is write with articles that nobody asks for before, or nil.
+// writeWith is write with articles besides, or nil.
 func (x *index) writeWith(filed *staged, b *leveldb.Batch, sync bool) error {
 	defer b.Reset()
 	p := new(packing)
@@ -291,9 +292,9 @@ func arrivalSegment(key []byte) uint32 {
 	return binary.BigEndian.Uint32(key[1+8+4:])
 }
 
-// arrivalOffset returns where in its segment an arrival key's record stands.
-func arrivalOffset(key []byte) int64 {
-	return int64(binary.BigEndian.Uint64(key[1+8+4+4:]))
+// arrivalPlace returns where an arrival key's record stands, without its size.
+func arrivalPlace(key []byte) place {
+	return place{segment: arrivalSegment(key), offset: int64(binary.BigEndian.Uint64(key[1+8+4+4:]))}
 }
 
 // A checkpoint says how far the index knows a segment.

@@ -40,7 +40,7 @@ func (s *Store) LendByNumber(ctx context.Context, name pool.Group, n pool.Number
 	if err != nil {
 		return nil, err
 	}
-	return s.lend(key, func(v view) error {
+	return s.lend(s.ofRow(key), func(v view) error {
 		for group, number := range v.locations() {
 			if number == n && pool.Group(group) == name {
 				return nil
@@ -56,11 +56,7 @@ func (s *Store) LendByID(ctx context.Context, id pool.MessageID) (pool.Loan, err
 		return nil, err
 	}
 	defer s.leave()
-	h := hashOf(id)
-	if !s.seen.maybe(h) {
-		return nil, pool.ErrNotFound
-	}
-	return s.lend(idKey(h), func(v view) error {
+	return s.lend(s.ofID(id), func(v view) error {
 		switch {
 		case pool.MessageID(v.id) != id:
 			return errDoubt
@@ -83,11 +79,11 @@ func (s *Store) keeps(v view) bool {
 	return false
 }
 
-// lend lends the article that a key in the index leads to, if it passes right.
-func (s *Store) lend(key []byte, right func(view) error) (pool.Loan, error) {
+// lend lends the article that stands somewhere, if it passes right.
+func (s *Store) lend(where where, right func(view) error) (pool.Loan, error) {
 	var l *loan
-	err := s.follow(key, func(value []byte) error {
-		return s.at(value, func(seg *segment, p place) (err error) {
+	err := s.follow(where, func(p place) error {
+		return s.at(p, func(seg *segment) (err error) {
 			if l, err = s.loanOf(seg, p, right); err != nil {
 				l.Return()
 			}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/syndtr/goleveldb/leveldb"
+
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/pooltest"
 	"github.com/restante/restante/pool/record"
@@ -33,14 +35,14 @@ func lending(t *testing.T, files record.FS) (s *Store, dir string) {
 	return s, dir
 }
 
-// placeOf returns where the record of an article stands.
+// placeOf returns where the record of an article stands, or that of its withdrawal.
 func placeOf(t *testing.T, s *Store, name string) place {
 	t.Helper()
-	value, ok, err := s.index.get(idKey(hashOf(pooltest.ID(name))))
-	if err != nil || !ok {
-		t.Fatalf("%s: %v", name, err)
+	f, err := s.find(hashOf(pooltest.ID(name)))
+	if err != nil || f.standing < withdrawn {
+		t.Fatalf("%s: %v, %v", name, f, err)
 	}
-	return (&cursor{rest: value}).place()
+	return f.place
 }
 
 // Whatever octet of a record is wrong, nothing of it is lent.
@@ -109,19 +111,16 @@ func TestLend_unreadableAfterwards(t *testing.T) {
 // An index that leads astray has nothing lent that is no article.
 func TestLend_indexLeadsToAWithdrawal(t *testing.T) {
 	s, _ := lending(t, nil)
-	key := idKey(hashOf(pooltest.ID("small")))
 	if err := s.Cancel(t.Context(), pooltest.ID("small")); err != nil {
 		t.Fatal(err)
 	}
-	value, _, err := s.index.get(key)
-	if err == nil {
-		err = s.index.db.Put(key, value[:len(value)-1], nil) // without its mark
-	}
-	if err != nil {
+	batch := new(leveldb.Batch)
+	batch.Put(numberKey(s.groups["a"].id, 1), appendPlace(nil, placeOf(t, s, "small")))
+	if err := s.index.write(batch, false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.LendByID(t.Context(), pooltest.ID("small")); !errors.Is(err, pool.ErrCorrupt) {
-		t.Errorf("LendByID: %v, want ErrCorrupt", err)
+	if _, err := s.LendByNumber(t.Context(), "a", 1); !errors.Is(err, pool.ErrCorrupt) {
+		t.Errorf("LendByNumber: %v, want ErrCorrupt", err)
 	}
 }
 

@@ -149,16 +149,16 @@ func (m *mapped) stage(rt *rapid.T) {
 
 func (m *mapped) stageArticle(rt *rapid.T, y *staged) {
 	n := rapid.IntRange(0, 255).Draw(rt, "n")
-	h, p := hash{byte(n)}, place{segment: uint32(n % 2), offset: int64(n), size: 1 + n}
+	p := place{segment: uint32(n % 2), offset: int64(n), size: 1 + n}
 	a := &pool.Stored{
 		ID: pool.MessageID(fmt.Sprint(n)), Arrived: time.Unix(int64(n/10), int64(n%3)<<24),
 		Overview: bytes.Repeat([]byte{'o'}, 3*n),
 	}
-	id, arrival := string(idKey(h)), string(arrivalKey(a.Arrived, p))
-	if !m.free(id) || !m.free(arrival) {
+	arrival := string(arrivalKey(a.Arrived, p))
+	if !m.free(arrival) {
 		return
 	}
-	y.article(h, a, p)
+	y.article(a, p)
 	at, value := string(appendPlace(nil, p)), appendString(nil, string(a.ID))
 	for range rapid.IntRange(0, 3).Draw(rt, "places") {
 		group, number := uint32(rapid.IntRange(1, 3).Draw(rt, "group")), pool.Number(rapid.IntRange(1, 500).Draw(rt, "number"))
@@ -170,7 +170,7 @@ func (m *mapped) stageArticle(rt *rapid.T, y *staged) {
 			m.model[row] = at + string(a.Overview)
 		}
 	}
-	m.model[id], m.model[arrival] = at, string(value)
+	m.model[arrival] = string(value)
 }
 
 // free says whether a key is neither there nor in the batch.
@@ -281,7 +281,7 @@ func TestIndex_packs(t *testing.T) {
 		t.Helper()
 		err := x.stage(func(y *staged) {
 			for _, n := range numbers {
-				y.article(hash{}, &pool.Stored{Arrived: time.Unix(0, int64(n))}, place{})
+				y.article(&pool.Stored{Arrived: time.Unix(0, int64(n))}, place{})
 				y.location(1, pool.Number(n), false)
 			}
 		})
@@ -371,8 +371,8 @@ func FuzzPack(f *testing.F) {
 	})
 }
 
-// unpack makes of a store's index what the version before it would have left.
-func unpack(t *testing.T, dir string) {
+// makeFormer makes of a store's index what a version before it would have left.
+func makeFormer(t *testing.T, dir, version string) {
 	t.Helper()
 	x, err := openIndex(record.OS{}, filepath.Join(dir, indexDir), 1<<20)
 	if err != nil {
@@ -383,22 +383,39 @@ func unpack(t *testing.T, dir string) {
 		all.Put(key, value)
 		return true, nil
 	})
-	it := x.db.NewIterator(nil, nil)
-	for it.Next() {
-		err = errors.Join(err, x.db.Delete(it.Key(), nil))
+	if version == singlesVersion {
+		it := x.db.NewIterator(nil, nil)
+		for it.Next() {
+			err = errors.Join(err, x.db.Delete(it.Key(), nil))
+		}
+		it.Release()
+		for _, e := range all {
+			err = errors.Join(err, x.db.Put(e.key, e.value, nil))
+		}
 	}
-	it.Release()
 	for _, e := range all {
-		err = errors.Join(err, x.db.Put(e.key, e.value, nil))
+		switch e.key[0] {
+		case 't':
+			id := (&cursor{rest: e.value}).bytes()
+			err = errors.Join(err, x.db.Put(idKey(hashOf(id)), appendPlace(nil, arrivalPlace(e.key)), nil))
+		case 'w':
+			err = errors.Join(err, x.db.Put(idKey(hash(e.key[5:])), append(e.value, 1), nil), x.db.Put(e.key, nil, nil))
+		}
 	}
-	if err = errors.Join(err, x.db.Put([]byte("f"), []byte(singlesVersion), nil), x.close()); err != nil {
+	if err = errors.Join(err, x.db.Put([]byte("f"), []byte(version), nil), x.close()); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// An index of the version before is built anew. What nothing else knows any more is
+// An index of a version before is built anew. What nothing else knows any more is
 // taken over.
 func TestOpen_formerIndex(t *testing.T) {
+	for _, version := range []string{singlesVersion, placesVersion} {
+		t.Run(version, func(t *testing.T) { openFormerIndex(t, version) })
+	}
+}
+
+func openFormerIndex(t *testing.T, version string) {
 	dir := filepath.Join(t.TempDir(), "store")
 	s := mustOpen(t, dir, small())
 	mustSetGroup(t, s, "a", "b")
@@ -416,7 +433,7 @@ func TestOpen_formerIndex(t *testing.T) {
 	}
 	want := pooltest.Take(t, s)
 	mustClose(t, s)
-	unpack(t, dir)
+	makeFormer(t, dir, version)
 	names, err := filepath.Glob(filepath.Join(dir, historyDir, "*"))
 	if err != nil || len(names) == 0 {
 		t.Fatal(names, err)

@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -111,7 +110,7 @@ func (s *Store) ByNumber(ctx context.Context, name pool.Group, n pool.Number) (*
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.article(key)
+	a, err := s.article(s.ofRow(key))
 	if err != nil {
 		return nil, err
 	}
@@ -128,11 +127,7 @@ func (s *Store) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, erro
 		return nil, err
 	}
 	defer s.leave()
-	h := hashOf(id)
-	if !s.seen.maybe(h) {
-		return nil, pool.ErrNotFound
-	}
-	a, err := s.article(idKey(h))
+	a, err := s.article(s.ofID(id))
 	if err != nil {
 		return nil, err
 	}
@@ -145,18 +140,54 @@ func (s *Store) ByID(ctx context.Context, id pool.MessageID) (*pool.Stored, erro
 	return s.visible(a), nil
 }
 
-// article reads the article that a key in the index leads to.
-func (s *Store) article(key []byte) (a *pool.Stored, err error) {
-	err = s.follow(key, func(value []byte) error {
-		a, err = s.read(value)
+// article reads the article that stands somewhere.
+func (s *Store) article(where where) (a *pool.Stored, err error) {
+	err = s.follow(where, func(p place) error {
+		a, err = s.read(p)
 		return err
 	})
 	return a, err
 }
 
-// read reads the article whose place an index value starts with.
-func (s *Store) read(value []byte) (a *pool.Stored, err error) {
-	err = s.at(value, func(seg *segment, p place) error {
+// A where finds the place of a record. It returns pool.ErrNotFound when there is none.
+type where func() (place, error)
+
+// ofRow is where the article of a row in the index is.
+func (s *Store) ofRow(key []byte) where {
+	return func() (place, error) {
+		row, ok, err := s.index.get(key)
+		if err == nil && !ok {
+			return place{}, pool.ErrNotFound
+		}
+		c := cursor{rest: row}
+		p := c.place()
+		if err == nil && c.bad {
+			err = errDoubt
+		}
+		return p, s.fromIndex(err)
+	}
+}
+
+// ofID is where the article with a message-id is.
+func (s *Store) ofID(id pool.MessageID) where {
+	return func() (place, error) {
+		f, err := s.find(hashOf(id))
+		switch {
+		case err != nil:
+			return place{}, s.fromIndex(err)
+		case f.standing == illegible:
+			s.noteDamage()
+			return place{}, pool.ErrCorrupt
+		case f.standing != filed:
+			return place{}, pool.ErrNotFound
+		}
+		return f.place, nil
+	}
+}
+
+// read reads the article that stands at a place.
+func (s *Store) read(p place) (a *pool.Stored, err error) {
+	err = s.at(p, func(seg *segment) error {
 		payload, err := seg.read(p)
 		if err != nil {
 			return err
@@ -167,40 +198,34 @@ func (s *Store) read(value []byte) (a *pool.Stored, err error) {
 	return a, err
 }
 
-// follow calls visit for the value of a key in the index, which starts with an
-// article's place, and returns its error. An article may be copied and its old
-// segment deleted between a look at the one and at the other: then visit returns
-// pool.ErrNotFound, there is another place, and it looks again.
-func (s *Store) follow(key []byte, visit func(value []byte) error) error {
-	for tried := []byte(nil); ; {
-		value, ok, err := s.index.get(key)
+// follow calls visit for the place of an article, and returns its error. An article
+// may be copied and its old segment deleted between a look at the one and at the
+// other: then visit returns pool.ErrNotFound, there is another place, and it looks again.
+func (s *Store) follow(where where, visit func(place) error) error {
+	for tried := (place{}); ; {
+		p, err := where()
 		if err != nil {
-			return s.fromIndex(err)
-		}
-		if !ok || len(value) == 0 || key[0] == 'm' && withdrawn(value) || bytes.Equal(value, tried) {
-			return pool.ErrNotFound
-		}
-		if err = visit(value); !errors.Is(err, pool.ErrNotFound) {
 			return err
 		}
-		tried = value
+		if p == tried {
+			return pool.ErrNotFound
+		}
+		if err = visit(p); !errors.Is(err, pool.ErrNotFound) {
+			return err
+		}
+		tried = p
 	}
 }
 
-// at calls visit for the place that an index value starts with.
-func (s *Store) at(value []byte, visit func(*segment, place) error) error {
-	c := cursor{rest: value}
-	p := c.place()
-	if c.bad {
-		return s.fromIndex(errDoubt)
-	}
+// at calls visit for the segment of a place.
+func (s *Store) at(p place, visit func(*segment) error) error {
 	s.mu.RLock()
 	seg := s.segments[p.segment]
 	s.mu.RUnlock()
 	if seg == nil {
 		return pool.ErrNotFound
 	}
-	err := visit(seg, p)
+	err := visit(seg)
 	if errors.Is(err, pool.ErrCorrupt) {
 		s.noteDamage()
 	}
@@ -250,6 +275,7 @@ func (s *Store) Seen(ctx context.Context, id pool.MessageID) (bool, error) {
 	return known, s.fromIndex(err)
 }
 
+// known says whether a message-id is known. One whose record is damaged is.
 func (s *Store) known(h hash) (bool, error) {
 	if !s.seen.maybe(h) {
 		return false, nil
@@ -257,11 +283,11 @@ func (s *Store) known(h hash) (bool, error) {
 	if s.recent.has(h) {
 		return true, nil
 	}
-	_, ok, err := s.index.get(idKey(h))
-	if ok {
+	f, err := s.find(h)
+	if f.standing > illegible {
 		s.recent.add(h)
 	}
-	return ok, err
+	return f.standing > unknown, err
 }
 
 // Since implements [pool.Store].

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -143,7 +142,15 @@ func (s *Store) copyRecords(from *segment, some []copying) error {
 	}
 	to.checkpointIn(batch)
 	batch.Put(tallyKey(from.number), from.tally.append(nil))
-	return s.index.write(batch, false)
+	if err := s.index.write(batch, false); err != nil {
+		return err
+	}
+	to.shown.Store(to.log.End())
+	for i := range some {
+		c := &some[i]
+		s.seen.replace(hashOf(c.article.ID), leadTo(c.from), leadTo(c.to))
+	}
+	return nil
 }
 
 // lead lets the index lead to a copy.
@@ -151,12 +158,10 @@ func (s *Store) lead(batch *leveldb.Batch, c *copying, from, to *segment) error 
 	h := hashOf(c.article.ID)
 	where := appendPlace(nil, c.to)
 	if c.arrival == nil {
-		batch.Put(idKey(h), append(where, withdrawnMark))
 		batch.Delete(withdrawalKey(from.number, h))
-		batch.Put(withdrawalKey(to.number, h), nil)
+		batch.Put(withdrawalKey(to.number, h), where)
 		return nil
 	}
-	batch.Put(idKey(h), where)
 	batch.Delete(arrivalKey(c.article.Arrived, c.from))
 	batch.Put(arrivalKey(c.article.Arrived, c.to), c.arrival)
 	to.tally.enter(c.article)
@@ -181,8 +186,7 @@ func (s *Store) liveArticles(g *segment, after []byte) (some []copying, next []b
 		looked++
 		value := slices.Clone(rest.rest)
 		if _, live := s.locations(rest); live {
-			offset := arrivalOffset(key)
-			some = append(some, copying{from: place{segment: g.number, offset: offset}, arrival: value})
+			some = append(some, copying{from: arrivalPlace(key), arrival: value})
 		}
 		next = slices.Clone(key)
 		return len(some) < stepCopies && looked < stepKeys
@@ -226,27 +230,19 @@ func (s *Store) neededWithdrawals(g *segment, after []byte) (some []copying, nex
 	if !s.olderThan(g) {
 		return nil, nil, nil
 	}
-	var hashes []hash
-	err = s.withdrawalsIn(g, func(h hash) bool {
+	var places []place
+	err = s.withdrawalsIn(g, func(h hash, p place) bool {
 		if key := withdrawalKey(g.number, h); bytes.Compare(key, after) > 0 {
-			hashes = append(hashes, h)
+			places = append(places, p)
 			next = key
 		}
-		return len(hashes) < stepCopies
+		return len(places) < stepCopies
 	})
-	for _, h := range hashes {
+	for _, p := range places {
 		if err != nil {
 			break
 		}
-		var value []byte
-		if value, _, err = s.index.get(idKey(h)); err != nil {
-			break
-		}
-		in := cursor{rest: value}
-		c := copying{from: in.place()}
-		if in.bad || c.from.segment != g.number {
-			return nil, nil, fmt.Errorf("%w: a withdrawal is elsewhere", errDoubt)
-		}
+		c := copying{from: p}
 		if err = s.readWhole(g, &c); err == nil && len(c.article.Locations) > 0 {
 			some = append(some, c)
 		}
@@ -272,24 +268,22 @@ func (r *replay) moved(a *pool.Stored, offset int64, size int) error {
 	if err := r.write(offset); err != nil {
 		return err
 	}
-	value, known, err := r.s.index.get(idKey(hashOf(a.ID)))
+	old, err := r.s.index.arrivalOf(a)
 	if err != nil {
 		return err
 	}
-	if known {
-		c := cursor{rest: value}
-		if old := c.place(); !c.bad && len(c.rest) == 0 {
-			if r.changed, err = r.s.unfile(r.batch, a, old); err != nil {
-				return err
-			}
-			if err := r.write(offset); err != nil {
-				return err
-			}
+	if old != (place{}) {
+		if r.changed, err = r.s.unfile(r.batch, a, old); err != nil {
+			return err
+		}
+		if err := r.write(offset); err != nil {
+			return err
 		}
 	}
 	r.count++
 	p := place{segment: r.g.number, offset: offset, size: size}
-	r.s.enterIndex(r.filed, r.g, hashOf(a.ID), a, p, r.changed)
+	r.s.seen.replace(hashOf(a.ID), leadTo(old), leadTo(p))
+	r.s.enterIndex(r.filed, r.g, a, p, r.changed)
 	return r.write(p.end())
 }
 

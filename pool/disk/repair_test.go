@@ -53,22 +53,16 @@ func wreckStore(t *testing.T, dir string, files record.FS) *wreck {
 	mustAppend(t, s, pooltest.Article(t, "last", "a"))
 	places := make(map[string]place)
 	for _, name := range []string{"2", "7", "withdrawn"} {
-		value, _, err := s.index.get(idKey(hashOf(pooltest.ID(name))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := cursor{rest: value}
-		places[name] = c.place()
+		places[name] = placeOf(t, s, name)
 	}
 	before := pooltest.Take(t, s)
 	lost := places["7"].segment
 	for id := range before.ByID {
-		value, _, err := s.index.get(idKey(hashOf(id)))
+		f, err := s.find(hashOf(id))
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := cursor{rest: value}
-		w.good[id] = c.place().segment != lost && id != pooltest.ID("2")
+		w.good[id] = f.segment != lost && id != pooltest.ID("2")
 	}
 	path := func(n uint32) string { return s.segments[n].path }
 	two, seven, gone := path(places["2"].segment), path(lost), path(places["withdrawn"].segment)

@@ -8,11 +8,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 
 	"github.com/syndtr/goleveldb/leveldb"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/record"
@@ -104,6 +102,9 @@ func (s *Store) load(segments []*segment) error {
 	if err := s.buryDead(segments, checkpoints); err != nil {
 		return err
 	}
+	if err := s.loadSeen(); err != nil {
+		return err
+	}
 	if err := s.openSegments(segments, checkpoints); err != nil {
 		return err
 	}
@@ -122,31 +123,7 @@ func (s *Store) load(segments []*segment) error {
 			return err
 		}
 	}
-	return s.loadSeen()
-}
-
-// loadSeen fills the memory of message-ids from the index, in as many
-// stretches of it at a time as there are processors.
-func (s *Store) loadSeen() error {
-	const stretch = 16 // of a hash's first octet
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for from := 0; from < 256; from += stretch {
-		start, end := []byte{'m', byte(from)}, []byte{'m', byte(from + stretch)}
-		if from+stretch == 256 {
-			end = []byte{'m' + 1}
-		}
-		group.Go(func() error {
-			return s.index.each(start, end, func(key, _ []byte) (bool, error) {
-				if len(key) != 1+len(hash{}) {
-					return false, errDoubt
-				}
-				s.seen.add(hash(key[1:]))
-				return true, nil
-			})
-		})
-	}
-	return group.Wait()
+	return nil
 }
 
 // buryDead takes what leads to segments that were given up out of the index,
@@ -200,7 +177,7 @@ func (s *Store) openSegments(segments []*segment, checkpoints map[uint32]checkpo
 	}
 	for _, g := range segments {
 		g.tally = tallies[g.number]
-		s.segments[g.number] = g
+		s.segments[g.number], s.newest = g, max(s.newest, g.number)
 		if err := s.openSegment(g, segments, last[g.epoch] == g, checkpoints); err != nil {
 			return err
 		}
@@ -239,6 +216,7 @@ func (s *Store) openSegment(g *segment, all []*segment, last bool, checkpoints m
 	if g.gaps > c.gaps {
 		s.options.Logger.Warn().Int("gaps", g.gaps-c.gaps).Msg("a segment is damaged: some articles in it can't be read")
 	}
+	g.shown.Store(g.size)
 	if err := r.finish(res.End); err != nil || s.options.read == nil {
 		return err
 	}
@@ -306,11 +284,13 @@ func (r *replay) visit(offset int64, payload []byte) error {
 		return r.moved(a, offset, len(payload))
 	}
 	r.count++
-	r.s.enterIndex(r.filed, r.g, hashOf(a.ID), a, place{segment: r.g.number, offset: offset, size: len(payload)}, r.changed)
+	h, p := hashOf(a.ID), place{segment: r.g.number, offset: offset, size: len(payload)}
+	r.s.seen.add(h, leadTo(p))
+	r.s.enterIndex(r.filed, r.g, a, p, r.changed)
 	if r.filed.size().keys() < stagedKeys {
 		return nil
 	}
-	return r.write(place{offset: offset, size: len(payload)}.end())
+	return r.write(p.end())
 }
 
 // write writes articles and batch with a checkpoint.

@@ -70,17 +70,28 @@ func (s *Store) goneIn(old *index) (ids, withdrawals []hash, err error) {
 	if err := s.owns(old); err != nil {
 		return nil, nil, err
 	}
+	err = old.eachOf('w', func(key, _ []byte) (bool, error) {
+		if len(key) != 1+4+len(hash{}) {
+			return false, errDoubt
+		}
+		withdrawals = append(withdrawals, hash(key[5:]))
+		return true, nil
+	})
+	if err != nil {
+		return nil, withdrawals, err
+	}
 	err = old.eachOf('m', func(key, value []byte) (bool, error) {
 		if len(key) != 1+len(hash{}) {
 			return false, errDoubt
 		}
-		switch h := hash(key[1:]); {
-		case len(value) == 0 && !s.seen.maybe(h):
-			ids = append(ids, h)
-		case len(value) > 0 && withdrawn(value):
-			withdrawals = append(withdrawals, h)
+		if len(value) > 0 { // in a version before: the place of a record
+			return true, nil
 		}
-		return true, nil
+		f, err := s.find(hash(key[1:]))
+		if f.standing == unknown {
+			ids = append(ids, hash(key[1:]))
+		}
+		return true, err
 	})
 	return ids, withdrawals, err
 }
@@ -111,11 +122,11 @@ func (s *Store) owns(old *index) error {
 // withdrawAgain withdraws an article whose withdrawal's record is lost. It says
 // whether the message-id is known at all.
 func (s *Store) withdrawAgain(h hash) (known bool, err error) {
-	value, known, err := s.index.get(idKey(h))
-	if err != nil || !known || len(value) == 0 || withdrawn(value) {
-		return known, err
+	f, err := s.find(h)
+	if err != nil || f.standing != filed {
+		return f.standing > unknown, err
 	}
-	a, err := s.read(value)
+	a, err := s.read(f.place)
 	if errors.Is(err, pool.ErrCorrupt) { // nobody can see it
 		return true, nil
 	}
@@ -136,9 +147,6 @@ func (s *Store) rememberAgain(ids []hash) error {
 	head := historyHead{last: s.lastSegment, dropped: time.Now()}
 	if err := s.writeHistory(head, ids); err != nil {
 		return err
-	}
-	for _, h := range ids {
-		s.seen.add(h)
 	}
 	s.salvaged.ids = len(ids)
 	return s.indexHistoryFile(head.name())

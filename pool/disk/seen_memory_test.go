@@ -29,13 +29,13 @@ func runRemember() bool {
 	}
 	var f fingerprints
 	r := rand.New(rand.NewPCG(1, 2))
-	f.add(hash{})
+	f.add(hash{}, leadGone)
 	before, err := highWater()
 	for range n {
 		var h hash
 		binary.BigEndian.PutUint64(h[:], r.Uint64())
 		binary.BigEndian.PutUint64(h[8:], r.Uint64())
-		f.add(h)
+		f.add(h, lead(r.Uint64N(1<<leadBits-1)+1))
 	}
 	after, err2 := highWater()
 	fmt.Println(f.len()-1, after-before, err, err2)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/record"
@@ -25,6 +26,8 @@ type segment struct {
 	reader *record.Reader // nil when the file's header is damaged, or it is closed
 	file   record.File    // nil when log owns it
 	gone   bool           // its articles have expired
+
+	shown atomic.Int64 // up to where message-ids lead to its records
 
 	log  *record.Log // not nil while articles may be added; used under the batcher's turn
 	size int64       // of the file when it was opened
@@ -261,7 +264,7 @@ func (s *Store) newSegment(epoch uint64) (*segment, error) {
 	}
 	s.lastSegment = n
 	s.mu.Lock()
-	s.segments[n] = g
+	s.segments[n], s.newest = g, n
 	s.mu.Unlock()
 	return g, nil
 }

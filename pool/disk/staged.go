@@ -13,7 +13,7 @@ import (
 )
 
 // How much may be staged, in keys and in octets, before whoever stages more puts
-// it into the database first: some 1,400 articles.
+// it into the database first: some 2,000 articles.
 const (
 	stagedKeys   = 4096
 	stagedOctets = 1 << 20
@@ -44,22 +44,20 @@ type staged struct {
 	singles  []stagedSingle
 	ends     []stagedEnd // each time some had been staged
 
-	byID  map[hash]int32         // which of the articles
 	byRow map[rowID]int32        // which of the rows
 	least map[uint32]pool.Number // the lowest number staged in each group
 }
 
 // A stagedArticle is what the index has of an article, but for its rows.
 type stagedArticle struct {
-	hash    hash
 	seconds int64 // of the arrival, since 1970
 	nanos   uint32
 	segment uint32
 	offset  int64
 
-	// In the octets, one behind the other: the place, the overview line, and the
-	// value of the arrival.
-	place, overview, arrival, end uint32
+	// In the octets, one behind the other: the row, which is the place and the overview
+	// line, and the value of the arrival.
+	row, arrival, end uint32
 }
 
 type stagedRow struct {
@@ -82,29 +80,27 @@ type stagedSingle struct {
 // A stagedEnd is how much there was of each.
 type stagedEnd struct{ articles, rows, singles int }
 
-func (e stagedEnd) keys() int { return 2*e.articles + e.rows + e.singles }
+func (e stagedEnd) keys() int { return e.articles + e.rows + e.singles }
 
 func newStaging() *staging {
 	return &staging{wake: make(chan struct{}, 1), young: newStaged()}
 }
 
 func newStaged() *staged {
-	return &staged{byID: make(map[hash]int32), byRow: make(map[rowID]int32), least: make(map[uint32]pool.Number)}
+	return &staged{byRow: make(map[rowID]int32), least: make(map[uint32]pool.Number)}
 }
 
 // article adds an article, whose rows are to follow.
-func (y *staged) article(h hash, a *pool.Stored, p place) {
+func (y *staged) article(a *pool.Stored, p place) {
 	c := stagedArticle{
-		hash: h, seconds: a.Arrived.Unix(), nanos: uint32(a.Arrived.Nanosecond()), segment: p.segment, offset: p.offset,
-		place: uint32(len(y.octets)),
+		seconds: a.Arrived.Unix(), nanos: uint32(a.Arrived.Nanosecond()), segment: p.segment, offset: p.offset,
+		row: uint32(len(y.octets)),
 	}
 	y.octets = appendPlace(y.octets, p)
-	c.overview = uint32(len(y.octets))
 	y.octets = append(y.octets, a.Overview...)
 	c.arrival = uint32(len(y.octets))
 	y.octets = appendString(y.octets, string(a.ID))
 	c.end = uint32(len(y.octets))
-	y.byID[h] = int32(len(y.articles))
 	y.articles = append(y.articles, c)
 }
 
@@ -139,22 +135,16 @@ func (y *staged) size() stagedEnd {
 	return stagedEnd{len(y.articles), len(y.rows), len(y.singles)}
 }
 
-func (y *staged) row(c *stagedArticle) []byte { return y.octets[c.place:c.arrival:c.arrival] }
-
 // get returns a copy of the value of a key, unless it is that of an arrival, which
 // nobody looks up.
 func (y *staged) get(key []byte) ([]byte, bool) {
 	switch {
-	case key[0] == 'm' && len(key) == 1+len(hash{}):
-		if i, ok := y.byID[hash(key[1:])]; ok {
-			c := &y.articles[i]
-			return bytes.Clone(y.octets[c.place:c.overview]), true
-		}
 	case key[0] == 'n' && len(key) == 1+4+4:
 		if i, ok := y.byRow[rowID{groupOf(key), numberOf(key)}]; ok {
-			return bytes.Clone(y.row(&y.articles[i])), true
+			c := &y.articles[i]
+			return bytes.Clone(y.octets[c.row:c.arrival]), true
 		}
-	default:
+	case len(key) == len(stagedSingle{}.key):
 		for _, c := range slices.Backward(y.singles) {
 			if bytes.Equal(c.key[:], key) {
 				return bytes.Clone(y.octets[c.from:c.to]), true
@@ -180,7 +170,6 @@ func (y *staged) among(from, to []byte) bool {
 func (y *staged) clear() {
 	y.octets, y.articles, y.rows = y.octets[:0], y.articles[:0], y.rows[:0]
 	y.singles, y.ends = y.singles[:0], y.ends[:0]
-	clear(y.byID)
 	clear(y.byRow)
 	clear(y.least)
 }
@@ -306,7 +295,6 @@ func (x *index) putStaged(y *staged) error {
 func (p *packing) addStaged(y *staged, from, to stagedEnd) {
 	for i := range y.articles[from.articles:to.articles] {
 		c := &y.articles[from.articles+i]
-		p.alone.Put(append(append(p.own[:0], 'm'), c.hash[:]...), y.octets[c.place:c.overview])
 		start := len(p.made)
 		p.made = appendRecordPlace(appendTimeKey(p.made, c.seconds, c.nanos), c.segment, c.offset)
 		p.arrivals = append(p.arrivals, change{key: p.made[start:], value: y.octets[c.arrival:c.end]})
@@ -314,7 +302,8 @@ func (p *packing) addStaged(y *staged, from, to stagedEnd) {
 	for _, r := range y.rows[from.rows:to.rows] {
 		start := len(p.made) // where it grows, the keys before stay where they are
 		p.made = appendNumberKey(p.made, r.group, r.number)
-		p.rows = append(p.rows, change{key: p.made[start:], value: y.row(&y.articles[r.article])})
+		c := &y.articles[r.article]
+		p.rows = append(p.rows, change{key: p.made[start:], value: y.octets[c.row:c.arrival]})
 	}
 	singles := y.singles[from.singles:to.singles]
 	for i := range singles {

@@ -3,15 +3,12 @@ package disk
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"github.com/restante/restante/pool"
 )
-
-// withdrawnMark stands behind the place in a message-id's entry in the index
-// once its article is withdrawn.
-const withdrawnMark = 1
 
 // Cancel implements [pool.Store]. It waits for a step of expiry.
 func (s *Store) Cancel(ctx context.Context, id pool.MessageID) error {
@@ -67,47 +64,43 @@ func (s *Store) writeWithdrawal(gone *pool.Stored) error {
 		return s.latch(err)
 	}
 	batch := new(leveldb.Batch)
-	changed, err := s.leaveIndex(batch, gone, p)
+	was, changed, err := s.leaveIndex(batch, gone, p)
 	if err == nil {
 		seg.checkpointIn(batch)
 		err = s.index.write(batch, false)
 	}
 	if err == nil {
+		seg.shown.Store(seg.log.End())
+		s.seen.replace(hashOf(gone.ID), leadTo(was), leadTo(p))
 		err = s.settleMarks(changed)
 	}
 	if err != nil {
 		s.doubt(err)
 		return s.latch(err)
 	}
-	s.seen.add(hashOf(gone.ID))
 	return nil
 }
 
 // live returns the article that is to be withdrawn, or nil when that was done or
 // it has expired.
 func (s *Store) live(id pool.MessageID) (*pool.Stored, error) {
-	value, known, err := s.index.get(idKey(hashOf(id)))
+	f, err := s.find(hashOf(id))
 	switch {
 	case err != nil:
 		return nil, s.fromIndex(err)
-	case !known:
+	case f.standing == unknown:
 		return nil, pool.ErrNotFound
-	case len(value) == 0 || withdrawn(value):
+	case f.standing == illegible:
+		s.noteDamage()
+		return nil, pool.ErrCorrupt
+	case f.standing != filed:
 		return nil, nil
 	}
-	a, err := s.read(value)
+	a, err := s.read(f.place)
 	if err == nil && s.expired(a.Locations) {
 		return nil, nil
 	}
 	return a, err
-}
-
-// withdrawn says whether a message-id's entry in the index is that of a
-// withdrawn article.
-func withdrawn(value []byte) bool {
-	c := cursor{rest: value}
-	c.place()
-	return len(c.rest) > 0
 }
 
 // record brings a withdrawal's record to stable storage.
@@ -125,26 +118,60 @@ func (s *Store) record(gone *pool.Stored) (*segment, place, error) {
 }
 
 // leaveIndex takes an article out of the index, whose withdrawal's record
-// stands at p. It returns copies of the article's groups as they then are, but
-// for their low water marks. What is not in the index, as after damage, is
-// passed over.
-func (s *Store) leaveIndex(batch *leveldb.Batch, gone *pool.Stored, p place) (map[*group]*group, error) {
-	key := idKey(hashOf(gone.ID))
-	value, known, err := s.index.get(key)
+// stands at p. It returns what the message-id led to, or no place, and copies of the
+// article's groups as they then are, but for their low water marks. What is not in the
+// index, as after damage, is passed over.
+func (s *Store) leaveIndex(batch *leveldb.Batch, gone *pool.Stored, p place) (was place, changed map[*group]*group, err error) {
+	h := hashOf(gone.ID)
+	was, err = s.withdrawalOf(h)
 	if err != nil {
-		return nil, err
+		return was, nil, err
 	}
-	if known && withdrawn(value) { // this one is a copy
-		old := cursor{rest: value}
-		batch.Delete(withdrawalKey(old.place().segment, hashOf(gone.ID)))
+	if was != (place{}) { // this one is a copy
+		batch.Delete(withdrawalKey(was.segment, h))
 	}
-	batch.Put(key, append(appendPlace(nil, p), withdrawnMark))
-	batch.Put(withdrawalKey(p.segment, hashOf(gone.ID)), nil)
-	if !known || len(value) == 0 || withdrawn(value) {
-		return make(map[*group]*group), nil
+	batch.Put(withdrawalKey(p.segment, h), appendPlace(nil, p))
+	if was != (place{}) {
+		return was, make(map[*group]*group), nil
 	}
-	c := cursor{rest: value}
-	return s.unfile(batch, gone, c.place())
+	if was, err = s.index.arrivalOf(gone); err != nil || was == (place{}) {
+		return was, make(map[*group]*group), err
+	}
+	changed, err = s.unfile(batch, gone, was)
+	return was, changed, err
+}
+
+// withdrawalOf returns where the record of a message-id's withdrawal stands, as the
+// index has it, or no place.
+func (s *Store) withdrawalOf(h hash) (place, error) {
+	var room [4]lead
+	for _, l := range s.seen.leads(h, room[:0]) {
+		for _, g := range s.segmentsOf(l, nil) {
+			value, ok, err := s.index.get(withdrawalKey(g.number, h))
+			if err != nil {
+				return place{}, err
+			}
+			if ok {
+				return parsePlace(value)
+			}
+		}
+	}
+	return place{}, nil
+}
+
+// arrivalOf returns where the record of an article stands, as the index has it, or no
+// place; the last one of several. Of the places it knows no size.
+func (x *index) arrivalOf(a *pool.Stored) (place, error) {
+	var last place
+	from := timeKey(a.Arrived)
+	err := x.each(from, append(slices.Clone(from), 0xff, 0xff, 0xff, 0xff), func(key, value []byte) (bool, error) {
+		c := cursor{rest: value}
+		if id := c.bytes(); pool.MessageID(id) == a.ID {
+			last = arrivalPlace(key)
+		}
+		return true, nil
+	})
+	return last, err
 }
 
 // unfile takes an article's rows and arrival, whose record stands at p, out of
@@ -199,11 +226,12 @@ func (r *replay) withdraw(gone *pool.Stored, offset int64, size int) error {
 		return err
 	}
 	p := place{segment: r.g.number, offset: offset, size: size}
-	changed, err := r.s.leaveIndex(r.batch, gone, p)
+	was, changed, err := r.s.leaveIndex(r.batch, gone, p)
 	if err != nil {
 		return err
 	}
 	r.count++
 	r.changed = changed
+	r.s.seen.replace(hashOf(gone.ID), leadTo(was), leadTo(p))
 	return r.write(p.end())
 }

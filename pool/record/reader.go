@@ -60,6 +60,24 @@ func (r *Reader) Size(offset int64) (int, error) {
 	return size, nil
 }
 
+// Look calls visit for each record that begins within so many octets from offset on,
+// with the first octets of its payload, which are valid during the call, as far as they
+// fit into a buffer together with what stands before. Of each only the head is checked.
+func (r *Reader) Look(buf []byte, offset int64, within int, visit func(offset int64, size int, first []byte)) error {
+	n, err := r.r.ReadAt(buf, offset)
+	if n < len(buf) && err != io.EOF {
+		return err
+	}
+	for at := 0; at < within && at+Overhead <= n; at++ {
+		size, ok := r.salt.payloadSize(offset+int64(at), buf[at:n])
+		if ok {
+			first := buf[at+Overhead : n]
+			visit(offset+int64(at), size, first[:min(size, len(first))])
+		}
+	}
+	return nil
+}
+
 // Read returns the payload of the record at offset, having checked it. size is
 // the payload's size. It returns [pool.ErrCorrupt] when what stands there is
 // not that record, whole.
