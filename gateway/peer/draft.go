@@ -15,7 +15,7 @@ type draft struct {
 }
 
 // spareHead is the most octets of a header whose memory is used again.
-const spareHead = 8 << 10
+const spareHead = 4 << 10
 
 // drafts are those that no article uses.
 type drafts struct{ pool sync.Pool }
@@ -28,11 +28,10 @@ func (d *drafts) take() *draft {
 }
 
 func (d *drafts) give(spare *draft) {
-	head := spare.filed.Head[:0]
-	if cap(head) > spareHead {
-		head = nil
-	}
 	spare.read.Reset()
-	spare.filed = pool.Article{Head: head}
+	spare.filed.Body = nil
+	if cap(spare.filed.Head) > spareHead {
+		spare.filed = pool.Article{}
+	}
 	d.pool.Put(spare)
 }

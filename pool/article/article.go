@@ -13,22 +13,24 @@ import (
 type Article struct {
 	fields []Field
 	body   pool.Checked
+	header int // octets that were read as header
 }
 
 // New returns an article without header and body, to be filled by
 // [Article.Add] and [Article.SetBody].
 func New() *Article { return new(Article) }
 
-// spareFields is how many header fields' memory Reset keeps. Few articles have more.
-const spareFields = 64
+// spareHeader is the most octets of a header whose memory Reset keeps. Few articles
+// have more.
+const spareHeader = 4 << 10
 
-// Reset takes everything out of the article, and keeps memory for [Article.Read].
+// Reset takes everything out of the article, and keeps memory for [Article.Read]. What
+// it keeps may hold on to the fields that were read, but not to the body.
 func (a *Article) Reset() {
-	clear(a.fields)
-	a.fields, a.body = a.fields[:0], pool.Checked{}
-	if cap(a.fields) > spareFields {
+	if a.header > spareHeader {
 		a.fields = nil
 	}
+	a.fields, a.body, a.header = a.fields[:0], pool.Checked{}, 0
 }
 
 // Fields returns the header fields in order. The slice is a copy.

@@ -42,6 +42,7 @@ func (a *Article) Read(c pool.Checked) error {
 		return refuse(ErrNoBody, "The article has no empty line between header and body: add one and send again")
 	}
 	head := string(c.Text[:end+len("\r\n")])
+	a.header = len(head)
 	lines := strings.Count(head, "\n")
 	a.fields = slices.Grow(a.fields, lines)
 	if err := a.readHeader(head); err != nil {
