@@ -128,7 +128,7 @@ type Beginner interface {
 	// Begin is the first step: when it returns, the article has its turn. Of
 	// two articles begun one after the other, the first one gets the lower
 	// numbers. The second step is to wait for what it returns. a must not be
-	// changed until then.
+	// changed until then, and its memory may be used for another one afterwards.
 	Begin(ctx context.Context, a *Article) Begun
 }
 

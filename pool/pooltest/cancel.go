@@ -21,6 +21,7 @@ func cancelCases() []testCase {
 		{"Cancel_twiceAndExpired", testCancelTwice},
 		{"Cancel_manyAtOnce", testCancelMany},
 		{"Begin_numbersInOrder", testBegin},
+		{"Begin_letsGo", testLetsGo},
 	}
 }
 
@@ -204,6 +205,34 @@ func testBegin(t *testing.T, r *room) {
 	}
 	if _, err := begun[50].Wait(); !errors.Is(err, pool.ErrDuplicate) {
 		t.Errorf("the first one again: %v, want ErrDuplicate", err)
+	}
+}
+
+func testLetsGo(t *testing.T, r *room) {
+	b, ok := r.Store.(pool.Beginner)
+	if !ok {
+		t.Skip("the store appends in one step only")
+	}
+	r.group("a", "b")
+	a := Article(t, "1", "a", "b")
+	id, want := a.ID, wire(a, Server+" a:1 b:1")
+	if _, err := b.Begin(t.Context(), a).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	clear(a.Head)
+	clear(a.Body)
+	clear(a.Groups)
+	*a = *Article(t, "2", "a")
+	r.add(a)
+	got, err := r.ByID(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got.Wire)); diff != "" {
+		t.Errorf("the article became another one (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]pool.Location{{Group: "a", Number: 1}, {Group: "b", Number: 1}}, got.Locations); diff != "" {
+		t.Errorf("locations (-want +got):\n%s", diff)
 	}
 }
 

@@ -55,6 +55,7 @@ func contract() []sentence {
 		{"Keep: what is due to be kept keeps those behind it", "Expire_youngKeepsWhatFollows", ""},
 		{"Close: calls under way finish; later ones return ErrClosed", "Close_thenErrClosed", ""},
 		{"Begin: the first one gets the lower numbers; what Append would return", "Begin_numbersInOrder", ""},
+		{"Begin: the article's memory may be used again afterwards", "Begin_letsGo", ""},
 		{"Lend: as ByNumber and ByID; which errors", "Lend_sameAsRead Lend_errors Context_ended Close_thenErrClosed RemoveGroup_hides", ""},
 		{"Lend: no octet of a damaged article", "", "needs damage: pool/disk"},
 		{"WritePart: a part, in wire form, without terminator, also into an io.ReaderFrom", "Lend_sameAsRead", ""},
