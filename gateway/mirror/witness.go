@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +52,7 @@ func (w *Witness) Round(ctx context.Context, now time.Time) error {
 		}
 	}
 	all := w.Book.Gateways()
+	maps.DeleteFunc(w.given, func(domain string, _ given) bool { return !slices.Contains(all, domain) })
 	for _, domain := range all {
 		if err := w.testify(ctx, domain, len(all), now); err != nil {
 			return err

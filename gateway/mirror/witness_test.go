@@ -222,6 +222,10 @@ func TestWitness_givesEveryGatewayItsShare(t *testing.T) {
 	if later := posted(t, store)[len(all):]; len(later) != 1 || !strings.Contains(body(later[0]), "serial 30\n") {
 		t.Errorf("after two days %d testimonies of the newest directory", len(later))
 	}
+	delete(p.Book.gateways, far)
+	if round(t, w); len(w.given) != 1 {
+		t.Errorf("shares are remembered of %d gateways, and one is known", len(w.given))
+	}
 }
 
 // body is the note in an article's text.
