@@ -18,7 +18,7 @@ const (
 	firstRetry   = 15 * time.Second
 	longestRetry = 6 * time.Hour
 	// maxVain bounds what is remembered of one server's answers, each of which takes
-	// 24 octets: about ten megabytes.
+	// 24 octets: with the room that a map leaves, less than fifteen megabytes.
 	maxVain = 1 << 18
 
 	// handed is how long an article is left to the server that is being asked for
