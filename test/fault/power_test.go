@@ -175,7 +175,7 @@ func TestPower_fails(t *testing.T) {
 func TestPower_failsAndSyncsLie(t *testing.T) {
 	broken, p := outages(t, count(t, 80, 1000), seedOf(t), true)
 	t.Logf("%d outages without syncs: %d of %d stores lost something", p.rounds, broken, p.stores)
-	if broken*2 < p.stores {
-		t.Errorf("%d stores lost something, want most of %d", broken, p.stores)
+	if broken*4 < p.stores { // each does so in nine cases of ten
+		t.Errorf("%d stores lost something, want many of %d", broken, p.stores)
 	}
 }

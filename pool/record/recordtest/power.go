@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -429,6 +430,9 @@ func (f *powerFile) Truncate(size int64) error {
 func (f *powerFile) Start(int64, int64) error { return nil }
 
 func (f *powerFile) Sync() error {
+	for range 50 { // as a disk is slow: who has something to write writes it meanwhile
+		runtime.Gosched()
+	}
 	f.p.mu.Lock()
 	defer f.p.mu.Unlock()
 	if err := f.p.step(func() {}); err != nil || f.p.lies {
