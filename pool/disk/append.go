@@ -191,9 +191,10 @@ func (s *Store) write(f *filing, seg *segment, at []pool.Location) error {
 		Locations: at, Overview: f.form.Overview, HeadSize: f.form.HeadSize,
 	}
 	s.meta = appendMeta(s.meta[:0], &f.stored)
-	meta := s.meta
-	offset, err := seg.log.Add(meta, a.Head, []byte(f.form.Xref), []byte("\r\n"), a.Body, []byte(".\r\n"))
-	f.place = place{segment: seg.number, offset: offset, size: len(meta) + f.form.WireSize(a)}
+	size := len(s.meta)
+	s.meta = append(append(s.meta, f.form.Xref...), "\r\n"...)
+	offset, err := seg.log.Add(s.meta[:size], a.Head, s.meta[size:], a.Body, []byte(".\r\n"))
+	f.place = place{segment: seg.number, offset: offset, size: size + f.form.WireSize(a)}
 	return err
 }
 

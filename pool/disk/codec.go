@@ -24,7 +24,7 @@ const (
 // appendMeta appends all of an article's record but the wire form to dst.
 func appendMeta(dst []byte, a *pool.Stored) []byte {
 	dst = appendHead(dst, flagsArticle, a)
-	dst = appendString(dst, string(a.Overview))
+	dst = appendString(dst, a.Overview)
 	return binary.AppendUvarint(dst, uint64(a.HeadSize))
 }
 
@@ -37,10 +37,10 @@ func appendHead(dst []byte, flags byte, a *pool.Stored) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(a.Arrived.Nanosecond()))
 	dst = binary.AppendUvarint(dst, uint64(len(a.Locations)))
 	for _, l := range a.Locations {
-		dst = appendString(dst, string(l.Group))
+		dst = appendString(dst, l.Group)
 		dst = binary.AppendUvarint(dst, uint64(l.Number))
 	}
-	return appendString(dst, string(a.ID))
+	return appendString(dst, a.ID)
 }
 
 // parseRecord reads an article's record. Overview and Wire share memory with
@@ -156,7 +156,7 @@ func (v view) at() (at []pool.Location) {
 	return at
 }
 
-func appendString(dst []byte, s string) []byte {
+func appendString[S ~string | ~[]byte](dst []byte, s S) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
