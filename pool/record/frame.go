@@ -63,18 +63,11 @@ func parseHeader(header []byte) (s salt, marked bool, err error) {
 // one.
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// sums are the check sums of the record at offset: of where it stands and how
-// long it is, and of all of it.
-func (s salt) sums(offset int64, payload []byte) (head, whole uint32) {
-	head = s.headSum(offset, len(payload))
-	return head, crc32.Update(head, castagnoli(), payload)
-}
-
+// headSum is the check sum of where a record stands and how long it is. The sum of
+// all of it goes on from there.
 func (s salt) headSum(offset int64, size int) uint32 {
-	var b [16]byte
-	binary.BigEndian.PutUint32(b[:], uint32(s))
-	binary.BigEndian.PutUint64(b[4:], uint64(offset))
-	binary.BigEndian.PutUint32(b[12:], uint32(size))
+	var b [headSummed]byte
+	s.putSummed(b[:], offset, size)
 	// What hash/crc32 does, which would have b be allocated.
 	table, sum := castagnoli(), ^uint32(0)
 	for _, v := range b {
@@ -83,20 +76,31 @@ func (s salt) headSum(offset int64, size int) uint32 {
 	return ^sum
 }
 
+// headSummed is how many octets a head's sum is over.
+const headSummed = 4 + 8 + 4
+
+// putSummed puts what a head's sum is over into b.
+func (s salt) putSummed(b []byte, offset int64, size int) {
+	binary.BigEndian.PutUint32(b, uint32(s))
+	binary.BigEndian.PutUint64(b[4:], uint64(offset))
+	binary.BigEndian.PutUint32(b[12:], uint32(size))
+}
+
 // appendRecord frames one record, its payload given in parts, to stand at
 // offset.
 func (s salt) appendRecord(dst []byte, offset int64, parts ...[]byte) []byte {
 	start := len(dst)
-	dst = append(dst, recordMagic...)
-	dst = append(dst, make([]byte, Overhead-len(recordMagic))...)
+	dst = append(dst, make([]byte, Overhead)...)
 	for _, p := range parts {
 		dst = append(dst, p...)
 	}
 	head, payload := dst[start:start+Overhead], dst[start+Overhead:]
-	headSum, sum := s.sums(offset, payload)
+	s.putSummed(head, offset, len(payload)) // there is no better place for a moment
+	headSum := crc32.Checksum(head[:headSummed], castagnoli())
+	copy(head, recordMagic)
 	binary.BigEndian.PutUint32(head[4:], uint32(len(payload)))
 	binary.BigEndian.PutUint32(head[8:], headSum)
-	binary.BigEndian.PutUint32(head[12:], sum)
+	binary.BigEndian.PutUint32(head[12:], crc32.Update(headSum, castagnoli(), payload))
 	return dst
 }
 
