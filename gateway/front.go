@@ -149,7 +149,7 @@ type incoming struct{ *peer.Feed }
 
 // Take implements [session.Feed].
 func (f incoming) Take(ctx context.Context, id pool.MessageID, text pool.Checked) session.Taking {
-	return f.Feed.TakeChecked(ctx, id, text)
+	return f.TakeChecked(ctx, id, text)
 }
 
 // Offer implements [session.Feed].
