@@ -14,6 +14,7 @@ import (
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/pooltest"
+	"github.com/restante/restante/pool/record"
 )
 
 // lastMark is how many octets the mark has that a segment ends with once it is closed.
@@ -144,6 +145,35 @@ func TestStore_tornBeforeTheLastSegment(t *testing.T) {
 	defer mustClose(t, s)
 	if h := s.Health(); h.Gaps != 1 {
 		t.Errorf("without an index: %d gaps, want 1", h.Gaps)
+	}
+}
+
+// A segment whose header could not be synced was given up for the next one, and the power
+// took it. Nothing was ever in it.
+func TestStore_headerTakenBeforeTheLastSegment(t *testing.T) {
+	dir := filledIn(t, 1, "1", "2", "3") // each is in a segment of its own
+	if err := os.WriteFile(segmentPath(dir, 0, 4), bytes.Repeat([]byte{'?'}, record.HeaderSize), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next, _, err := record.Open(record.OS{}, segmentPath(dir, 0, 5), 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if r := mustFsck(t, dir, FsckOptions{}); !r.Clean() {
+			t.Errorf("a check says: %+v", r)
+		}
+		s := mustOpen(t, dir, small())
+		if h := s.Health(); h.Gaps != 0 {
+			t.Errorf("%d gaps", h.Gaps)
+		}
+		if _, err := s.ByID(t.Context(), pooltest.ID("3")); err != nil {
+			t.Error(err)
+		}
+		mustClose(t, s)
 	}
 }
 
