@@ -26,10 +26,9 @@ var errItem = errors.New("a deposit can't be read")
 
 // What an item is.
 const (
-	kindEntry  byte = 1 // a sealed payload and its tag
-	kindPost   byte = 2 // the text of a public post
-	kindWaste  byte = 3 // nothing: written for the time it takes
-	kindSynced byte = 4 // nothing, since the files themselves have marks
+	kindEntry byte = 1 // a sealed payload and its tag
+	kindPost  byte = 2 // the text of a public post
+	kindWaste byte = 3 // nothing: written for the time it takes
 )
 
 // An item is one thing deposited for one batch.
@@ -68,7 +67,7 @@ func readItems(payload []byte) ([]item, error) {
 		}
 		size := int(binary.BigEndian.Uint32(payload[itemHeader-4:]))
 		payload = payload[itemHeader:]
-		if size > len(payload) || it.kind < kindEntry || it.kind > kindSynced {
+		if size > len(payload) || it.kind < kindEntry || it.kind > kindWaste {
 			return nil, errItem
 		}
 		it.data, payload = slices.Clone(payload[:size]), payload[size:]
@@ -159,7 +158,7 @@ func (d *deposits) read(number uint64) (map[[sha256.Size]byte]item, error) {
 	log, res, err := record.Open(d.folder, d.path(number), 0, func(_ int64, payload []byte) error {
 		items, err := readItems(payload)
 		for _, it := range items {
-			if it.kind != kindEntry && it.kind != kindPost {
+			if it.kind == kindWaste {
 				continue
 			}
 			key := it.key()
