@@ -19,23 +19,24 @@ import (
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/gateway/pickup"
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/test/pipe"
 )
 
 // An owner is somebody with a mailbox who picks up by command.
 type owner struct {
 	t   testing.TB
-	at  *pipes
+	at  *pipe.Listener
 	box *identity.Mailbox
 }
 
 // running runs a gateway, in a bubble, until the test ends.
-func running(t testing.TB, s Settings) (*Gateway, *pipes) {
+func running(t testing.TB, s Settings) (*Gateway, *pipe.Listener) {
 	t.Helper()
 	g, err := Open(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := newPipes()
+	listener := pipe.Listen()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx, listener) }()
@@ -50,7 +51,10 @@ func running(t testing.TB, s Settings) (*Gateway, *pipes) {
 
 func (o *owner) dial() net.Conn {
 	o.t.Helper()
-	conn := o.at.dial()
+	conn, err := o.at.Dial()
+	if err != nil {
+		o.t.Fatal(err)
+	}
 	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		o.t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/restante/restante/crypto/token"
 	"github.com/restante/restante/gateway"
 	"github.com/restante/restante/gateway/keyring"
+	"github.com/restante/restante/test/pipe"
 )
 
 // A restarted is a gateway that the attacker can make begin anew.
@@ -26,8 +27,8 @@ func (g *restarted) restart() {
 	if g.end != nil {
 		g.end()
 	}
-	listener := newPipes()
-	g.connect = listener.dial
+	listener := pipe.Listen()
+	g.connect = listener.Dial
 	g.end = run(g.t, g.settings, listener)
 }
 
