@@ -247,7 +247,7 @@ func (c *checker) segment(ctx context.Context, g *segment) (*segmentResult, erro
 	defer func() { _ = f.Close() }()
 	r, err := record.NewReader(f)
 	if errors.Is(err, pool.ErrCorrupt) {
-		if g.size <= record.HeaderSize { // a new file that a crash left without a header
+		if record.Unbegun(err, g.size) {
 			res.Unfinished = true
 		} else {
 			res.Unreadable = true

@@ -63,8 +63,8 @@ func (g *segment) openToRead(files record.Opener, from int64, synced func(*recor
 	}
 	g.file, g.size = f, size
 	r, err := record.NewReader(f)
-	if errors.Is(err, pool.ErrCorrupt) && from == 0 && size <= record.HeaderSize {
-		return record.Result{}, nil // a new file that a crash left without a header: nothing was in it
+	if from == 0 && record.Unbegun(err, size) {
+		return record.Result{}, nil
 	}
 	if errors.Is(err, pool.ErrCorrupt) {
 		return record.Result{Gaps: []record.Gap{{From: from, To: size}}}, nil

@@ -73,9 +73,7 @@ func Open(fs Opener, path string, from int64, visit func(offset int64, payload [
 
 func open(f File, size, from int64, visit func(offset int64, payload []byte) error) (*Log, Result, error) {
 	r, err := NewReader(f)
-	// The header is synced before the first record is written: up to its size
-	// there is nothing to lose.
-	fresh := errors.Is(err, pool.ErrCorrupt) && size <= HeaderSize
+	fresh := Unbegun(err, size)
 	if fresh {
 		r, err = start(f)
 		size = HeaderSize
@@ -102,6 +100,13 @@ func open(f File, size, from int64, visit func(offset int64, payload []byte) err
 		size = res.End
 	}
 	return &Log{Reader: r, f: f, opened: res.End, end: res.End, wrote: res.End, next: res.End, room: max(size, res.End)}, res, nil
+}
+
+// Unbegun says of a file whose header [NewReader] refused with an error that it is a new
+// one, which a crash left without a header. That is synced before the first record is
+// written: up to its size there is nothing to lose.
+func Unbegun(err error, size int64) bool {
+	return errors.Is(err, pool.ErrCorrupt) && size <= HeaderSize
 }
 
 // rewriteMost is how much of a file's end is written anew at most. What was
