@@ -115,20 +115,35 @@ func (s *terminal) types(text string) {
 }
 
 // sees waits until the screen shows all of words at once, and returns it.
-func (s *terminal) sees(words ...string) string {
+func (s *terminal) sees(words ...string) (screen string) {
 	s.t.Helper()
-	for late := time.After(patience); ; {
-		screen := s.command("capture-pane", "-p")
-		lacking := without(screen, words)
-		if len(lacking) == 0 {
-			return screen
-		}
+	var lacking []string
+	if !s.comes(func() bool {
+		screen = s.screen()
+		lacking = without(screen, words)
+		return len(lacking) == 0
+	}) {
+		s.t.Fatalf("the screen does not show %q", lacking)
+	}
+	return screen
+}
+
+// comes looks again and again whether something has happened, and says whether it has.
+func (s *terminal) comes(has func() bool) bool {
+	s.t.Helper()
+	for late := time.After(patience); !has(); {
 		select {
 		case <-late:
-			s.t.Fatalf("the screen does not show %q", lacking)
+			return false
 		case <-time.After(look):
 		}
 	}
+	return true
+}
+
+func (s *terminal) screen() string {
+	s.t.Helper()
+	return s.command("capture-pane", "-p")
 }
 
 // written is all that the program has written so far.
@@ -144,48 +159,37 @@ func (s *terminal) written() string {
 // moment alone.
 func (s *terminal) flashes(words string) {
 	s.t.Helper()
-	for late := time.After(patience); ; {
-		if since := s.written(); strings.Contains(since[min(s.before, len(since)):], words) || strings.Contains(s.command("capture-pane", "-p"), words) {
-			return
-		}
-		select {
-		case <-late:
-			s.t.Fatalf("the screen did not show %q", words)
-		case <-time.After(look):
-		}
+	if !s.comes(func() bool {
+		since := s.written()
+		return strings.Contains(since[min(s.before, len(since)):], words) || strings.Contains(s.screen(), words)
+	}) {
+		s.t.Fatalf("the screen did not show %q", words)
 	}
 }
 
 // loses waits until the screen shows words no more.
 func (s *terminal) loses(words string) {
 	s.t.Helper()
-	for late := time.After(patience); strings.Contains(s.command("capture-pane", "-p"), words); {
-		select {
-		case <-late:
-			s.t.Fatalf("the screen still shows %q", words)
-		case <-time.After(look):
-		}
+	if !s.comes(func() bool { return !strings.Contains(s.screen(), words) }) {
+		s.t.Fatalf("the screen still shows %q", words)
 	}
 }
 
 // ends waits until the program has ended with an exit status.
 func (s *terminal) ends(want int) {
 	s.t.Helper()
-	for late := time.After(patience); ; {
-		status, err := os.ReadFile(s.status)
-		switch {
-		case err == nil && string(status) == strconv.Itoa(want)+"\n":
-			return
-		case err == nil && len(status) > 0:
-			s.t.Fatalf("the program ended with exit status %s, want %d", status, want)
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
+	var status []byte
+	if !s.comes(func() (ended bool) {
+		var err error
+		if status, err = os.ReadFile(s.status); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			s.t.Fatal(err)
 		}
-		select {
-		case <-late:
-			s.t.Fatal("the program does not end")
-		case <-time.After(look):
-		}
+		return len(status) > 0
+	}) {
+		s.t.Fatal("the program does not end")
+	}
+	if string(status) != strconv.Itoa(want)+"\n" {
+		s.t.Fatalf("the program ended with exit status %s, want %d", status, want)
 	}
 }
 
