@@ -99,6 +99,7 @@ type segmentResult struct {
 	Bad                        []record.Gap // octets that are no record, or none of a known form
 	Unreadable                 bool         // the header is damaged: nothing of it can be told
 	Unfinished                 bool         // a torn tail, which opening cuts off
+	End                        int64        // behind it there is no record
 	Cut                        int64        // octets that the file is too short by
 	Missed                     int64        // octets that the disk did not give
 	Rows, Arrivals             int          // what the index has of it, as it should
@@ -282,13 +283,12 @@ func (c *checker) segment(ctx context.Context, g *segment) (*segmentResult, erro
 	}
 	scan.Learn(known)
 	res.Bad = append(res.Bad, scan.Gaps...)
-	res.Octets = g.size
+	res.Octets, res.End, res.Cut = g.size, scan.End, max(known-g.size, 0)
 	switch {
 	case !g.kept && scan.Torn && known > scan.End:
 		res.Bad = append(res.Bad, record.Gap{From: scan.End, To: g.size})
-	case g.kept && known > scan.End: // opening would cut off what was acknowledged once
+	case g.kept && min(known, g.size) > scan.End: // opening would cut off what was acknowledged once
 		res.Bad = append(res.Bad, record.Gap{From: scan.End, To: min(known, g.size)})
-		res.Cut = known - min(known, g.size)
 	case scan.Torn, len(scan.Unsynced) > 0:
 		res.Unfinished = true
 	}

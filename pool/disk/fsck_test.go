@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/pooltest"
+	"github.com/restante/restante/pool/record"
 )
 
 // checkedStore makes a store of many segments in which articles were withdrawn
@@ -133,15 +135,103 @@ func flip(t *testing.T, path string, at int64) {
 	}
 }
 
+// However articles are lost, the numbers that are told are those that nobody can
+// read any more.
 func TestFsck_saysWhichNumbersAreLost(t *testing.T) {
-	dir := checkedStore(t)
-	found, err := filepath.Glob(filepath.Join(dir, segmentsDir, "1", "*.seg"))
+	end := func(t *testing.T, path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	for name, harm := range map[string]func(*testing.T, string){
+		"octets": func(t *testing.T, path string) { flip(t, path, end(t, path)*3/4) },
+		"cut off": func(t *testing.T, path string) {
+			if err := os.Truncate(path, end(t, path)/2); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"only the header left": func(t *testing.T, path string) {
+			if err := os.Truncate(path, record.HeaderSize); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"zeros": func(t *testing.T, path string) {
+			size := end(t, path)
+			if err := errors.Join(os.Truncate(path, size/2), os.Truncate(path, size)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"gone": func(t *testing.T, path string) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		for _, which := range []string{"last", "one before"} {
+			t.Run(name+", "+which, func(t *testing.T) {
+				dir := checkedStore(t)
+				before := numbersOf(t, dir)
+				harm(t, segmentAt(t, dir, which == "last"))
+				report := mustFsck(t, dir, FsckOptions{Repair: true})
+				after := numbersOf(t, dir)
+				for _, g := range []pool.Group{"a", "b"} {
+					lost := slices.DeleteFunc(before[g], func(n pool.Number) bool { return slices.Contains(after[g], n) })
+					if len(lost) == 0 {
+						t.Fatal("nothing was lost")
+					}
+					want := fmt.Sprintf("Group %s has lost %d articles: %s.", g, len(lost), ranges(lost))
+					if !slices.Contains(report.Problems, want) {
+						t.Errorf("%q is not in %q", want, report.Problems)
+					}
+				}
+				if gone := strings.Contains(strings.Join(report.Problems, " "), "is missing"); gone != (name == "gone") {
+					t.Errorf("%q", report.Problems)
+				}
+			})
+		}
+	}
+}
+
+// segmentAt returns the path of the last segment of an epoch, or of the one
+// before it.
+func segmentAt(t *testing.T, dir string, last bool) string {
+	t.Helper()
+	found, err := listSegments(record.OS{}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	flip(t, found[len(found)-1], 300)
-	r := mustFsck(t, dir, FsckOptions{})
-	if !strings.Contains(strings.Join(r.Problems, " "), "has lost 1 articles") {
+	found = slices.DeleteFunc(found, func(g *segment) bool { return g.epoch != 1 })
+	at := len(found) - 2
+	if last {
+		at++
+	}
+	return found[at].path
+}
+
+// numbersOf returns the numbers of each group's articles.
+func numbersOf(t *testing.T, dir string) map[pool.Group][]pool.Number {
+	t.Helper()
+	s := mustOpen(t, dir, small())
+	defer mustClose(t, s)
+	out := make(map[pool.Group][]pool.Number)
+	for _, g := range []pool.Group{"a", "b"} {
+		err := s.Scan(t.Context(), g, pool.All, func(n pool.Number, _ []byte) bool {
+			out[g] = append(out[g], n)
+			return true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+func TestFsck_withoutGroupsNothingElseIsSaid(t *testing.T) {
+	dir := checkedStore(t)
+	removeAll(t, dir, groupsFile)
+	if r := mustFsck(t, dir, FsckOptions{}); len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "groups file is missing") {
 		t.Errorf("%q", r.Problems)
 	}
 }

@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,9 +14,10 @@ import (
 // has of them was counted, so the counts must be equal. It notes which numbers
 // lead into damage.
 func (c *checker) compare(ctx context.Context) error {
-	if c.index == nil {
+	if c.index == nil || c.groupsLost { // without groups nothing in it can be told
 		return nil
 	}
+	c.missing()
 	var want segmentResult
 	for _, res := range c.results {
 		want.WithdrawalsInIndex += res.WithdrawalsInIndex
@@ -41,6 +43,15 @@ func (c *checker) compare(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// missing tells of segments that the index knows and that are not there.
+func (c *checker) missing() {
+	for _, n := range slices.Sorted(maps.Keys(c.checkpoints)) {
+		if c.results[n] == nil && !c.buried(n) {
+			c.report.problem("Segment %d of epoch %d is missing.", n, c.checkpoints[n].epoch)
+		}
+	}
 }
 
 // count counts what is in the index.
@@ -91,10 +102,10 @@ func (c *checker) buried(number uint32) bool {
 	return ok && c.dead.has(at.epoch, number)
 }
 
-// damaged says whether a record stands where octets are bad.
+// damaged says whether a record stands where octets are bad, or none are.
 func (c *checker) damaged(p place) bool {
 	res := c.results[p.segment]
-	if res == nil {
+	if res == nil || p.end() > res.End {
 		return true
 	}
 	for _, gap := range res.Bad {
