@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"syscall"
 	"testing"
 
 	"github.com/restante/restante/pool"
@@ -41,7 +40,7 @@ func BenchmarkStore_Lend(b *testing.B) {
 				b.Run(way, func(b *testing.B) {
 					conn := drained(b)
 					b.ReportAllocs()
-					before := used(b)
+					before := cpuTime(b)
 					n := 0
 					for b.Loop() {
 						id := pooltest.ID(fmt.Sprint(n * 7919 % articles))
@@ -61,7 +60,7 @@ func BenchmarkStore_Lend(b *testing.B) {
 						}
 						loan.Return()
 					}
-					b.ReportMetric(float64(used(b)-before)/1e3/float64(b.N), "cpu-µs/op")
+					b.ReportMetric(float64((cpuTime(b)-before).Nanoseconds())/1e3/float64(b.N), "cpu-µs/op")
 				})
 			}
 		})
@@ -99,15 +98,6 @@ func drained(tb testing.TB) net.Conn {
 		_ = other.Close()
 	})
 	return conn
-}
-
-// used is the CPU time that this process took, in nanoseconds.
-func used(tb testing.TB) int64 {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		tb.Fatal(err)
-	}
-	return usage.Utime.Nano() + usage.Stime.Nano()
 }
 
 var _ io.ReaderFrom = (*net.TCPConn)(nil) // or nothing of this is measured

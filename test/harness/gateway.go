@@ -187,7 +187,7 @@ func (g *Gateway) Reload() {
 	g.t.Helper()
 	const taken = "configuration reloaded"
 	before := strings.Count(g.logged(), taken)
-	if err := syscall.Kill(g.PID(), syscall.SIGHUP); err != nil {
+	if err := g.process.Process.Signal(syscall.SIGHUP); err != nil {
 		g.t.Fatal(err)
 	}
 	for late := time.Now().Add(patience); strings.Count(g.logged(), taken) == before; time.Sleep(look) {
