@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/restante/restante/gateway/nntp"
+	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/test/harness"
 )
 
@@ -40,68 +41,124 @@ func (r *reader) end() nntp.Code {
 	return r.reply().Code
 }
 
-// forgeries is articles that must not be taken, made of what a gateway, of which
-// the victim is a mirror, has posted, and of what the victim itself has.
+// unseen is what leaves a gateway while its mirror is stopped: texts by group. The
+// mirror's batches have room for it, and its names are free there, so that nothing but
+// a signature tells a forgery of it.
+func unseen(t *testing.T, a *harness.Gateway) map[string][][]byte {
+	t.Helper()
+	before := bodies(t, a, "a.example")
+	leaves(t, a, "a.example", 3)
+	reader := newReader(t, a.Address)
+	out := make(map[string][][]byte)
+	for _, group := range shared()[1:3] {
+		for id := range bodiesIn(t, a, group, "a.example") {
+			if _, seen := before[id]; !seen {
+				out[group] = append(out[group], reader.article(id))
+			}
+		}
+	}
+	if len(out["restante.pool"]) < 5 || len(out["restante.manifest"]) < 1 {
+		t.Fatal("too little has left")
+	}
+	return out
+}
+
+// A forger makes articles that must not be taken: texts by Message-ID.
+type forger struct {
+	t   *testing.T
+	out map[string][]byte
+}
+
+// change forges an article, under the name that it has.
+func (f forger) change(text []byte, old, new string) {
+	f.t.Helper()
+	changed := bytes.Replace(text, []byte(old), []byte(new), 1)
+	if bytes.Equal(changed, text) {
+		f.t.Fatalf("%q is not in the article", old)
+	}
+	id := strings.TrimPrefix(field(changed, "Message-ID"), "Message-ID: ")
+	if f.out[id] != nil {
+		f.t.Fatal("two forgeries have one name")
+	}
+	f.out[id] = changed
+}
+
+// rename forges an article under a name that nothing has, in a domain.
+func (f forger) rename(text []byte, domain string) {
+	f.t.Helper()
+	f.change(text, field(text, "Message-ID"), fmt.Sprintf("Message-ID: <%032d@%s>", len(f.out), domain))
+}
+
+// field is a line of an article's header, without its end.
+func field(text []byte, name string) string {
+	_, rest, _ := strings.Cut(string(text), "\r\n"+name+": ")
+	value, _, _ := strings.Cut(rest, "\r\n")
+	return name + ": " + value
+}
+
+// forgeries is articles that must not be taken, made of what a gateway has posted,
+// of which the victim is a mirror.
 func forgeries(t *testing.T, a *harness.Gateway) map[string][]byte {
 	t.Helper()
-	out := make(map[string][]byte)
-	fresh := func(i int) string { return fmt.Sprintf("%032d", i) }
-	n := 0
-	forge := func(text []byte, old, new string) {
-		n++
-		changed := bytes.Replace(text, []byte(old), []byte(new), 1)
-		if old != new && bytes.Equal(changed, text) {
-			t.Fatalf("%q is not in the article", old)
-		}
-		id := string(changed[bytes.Index(changed, []byte("Message-ID: "))+12:])
-		id, _, _ = strings.Cut(id, "\r\n")
-		// Under another name, as under its own it would be a duplicate.
-		_, domain, _ := strings.Cut(id, "@")
-		next := "<" + fresh(n) + "@" + domain
-		out[next] = bytes.Replace(changed, []byte("Message-ID: "+id), []byte("Message-ID: "+next), 1)
-	}
-	reader := newReader(t, a.Address)
-	var entries [][]byte
-	for id := range bodiesIn(t, a, "restante.pool", "a.example") {
-		entries = append(entries, reader.article(id))
-	}
-	if len(entries) < 4 {
-		t.Fatal("too few entries")
-	}
-	_, body, _ := bytes.Cut(entries[1], []byte("\r\n\r\n"))
-	head, own, _ := bytes.Cut(entries[0], []byte("\r\n\r\n"))
-	date := string(entries[0][bytes.Index(entries[0], []byte("Date: ")):])
-	date, _, _ = strings.Cut(date, "\r\n")
-	forge(slices.Concat(head, []byte("\r\n\r\n"), body), "", "") // a swapped body
-	forge(entries[0], string(own[:8]), "AAAAAAAA")               // a body that was touched
-	forge(entries[0], "", "")                                    // a replay under another name
-	forge(entries[0], date, "Date: "+time.Now().Add(-100*24*time.Hour).UTC().Format(time.RFC1123Z))
-	forge(entries[0], date, "Date: "+time.Now().Add(100*24*time.Hour).UTC().Format(time.RFC1123Z))
-	forge(entries[0], date, "Date: "+time.Now().Add(time.Hour).UTC().Truncate(time.Second).Format(time.RFC1123Z))
-	forge(entries[0], "Newsgroups: restante.pool", "Newsgroups: misc.test") // a gateway's name elsewhere
-	forge(entries[0], "Newsgroups: restante.pool", "Newsgroups: restante.pool,misc.test")
-	forge(entries[0], "@a.example>", "@gw.example>")       // the victim's own domain
-	forge(entries[0], "@a.example>", "@stranger.example>") // a gateway that nobody knows
-	for id := range bodiesIn(t, a, "restante.keys", "a.example") {
-		if strings.HasPrefix(id, "<k.") {
-			text := reader.article(id)
-			forge(text, "\r\nserial ", "\r\nserial 1")
-			key := string(text[bytes.Index(text, []byte("\r\nsign "))+7:])[:43]
-			forge(text, key, base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)))
-		}
-	}
-	for id := range bodiesIn(t, a, "restante.manifest", "a.example") {
-		forge(reader.article(id), "\r\nentries ", "\r\nentries 1")
-		break
-	}
+	f := forger{t, make(map[string][]byte)}
+	left := unseen(t, a)
+	f.onceMissed(left["restante.pool"][:4], left["restante.manifest"][0])
+	f.renamed(left["restante.pool"][4])
+	f.directories(a)
 	for _, local := range []string{"m.9999999999", "k.1.1", "k.999999.1"} {
 		for _, domain := range []string{"a.example", "gw.example", "A.EXAMPLE"} {
 			id := "<" + local + "@" + domain + ">"
-			out[id] = []byte("Path: evil.example!not-for-mail\r\nFrom: x@y.example\r\nNewsgroups: misc.test\r\nSubject: x\r\nMessage-ID: " + id +
-				"\r\nDate: " + time.Now().UTC().Format(time.RFC1123Z) + "\r\n\r\nsquat\r\n")
+			f.out[id] = []byte("Path: evil.example!not-for-mail\r\nFrom: x@y.example\r\nNewsgroups: misc.test\r\nSubject: x\r\nMessage-ID: " + id +
+				"\r\nDate: " + article.Date(time.Now()) + "\r\n\r\nsquat\r\n")
 		}
 	}
-	return out
+	return f.out
+}
+
+// onceMissed forges entries and a manifest that the victim has missed.
+func (f forger) onceMissed(entries [][]byte, manifest []byte) {
+	f.t.Helper()
+	_, own, _ := bytes.Cut(entries[0], []byte("\r\n\r\n"))
+	_, other, _ := bytes.Cut(entries[1], []byte("\r\n\r\n"))
+	f.change(entries[0], string(own), string(other))                         // a swapped body
+	f.change(entries[1], string(other[:8]), "AAAAAAAA")                      // a body that was touched
+	f.change(entries[2], field(entries[2], "Restante-Signature")+"\r\n", "") // no signature
+	later := time.Now().Add(time.Minute).Truncate(time.Second)               // a batch that has not left
+	f.change(entries[3], field(entries[3], "Date"), "Date: "+article.Date(later))
+	_, previous, _ := bytes.Cut(manifest, []byte("\r\nprevious "))
+	f.change(manifest, string(previous[:8]), "AAAAAAAA")
+}
+
+// renamed forges an entry under other names.
+func (f forger) renamed(e []byte) {
+	f.t.Helper()
+	f.rename(e, "a.example")        // a replay under another name
+	f.rename(e, "gw.example")       // the victim's own domain
+	f.rename(e, "stranger.example") // a gateway that nobody knows
+	groups := field(e, "Newsgroups")
+	for _, c := range []struct{ old, new string }{
+		{field(e, "Date"), "Date: " + article.Date(time.Now().Add(-100*24*time.Hour))},
+		{field(e, "Date"), "Date: " + article.Date(time.Now().Add(100*24*time.Hour))},
+		{field(e, "Date"), "Date: " + article.Date(time.Now().Add(time.Hour))},
+		{groups, "Newsgroups: misc.test"}, // a gateway's name elsewhere
+		{groups, groups + ",misc.test"},
+	} {
+		f.rename(bytes.Replace(e, []byte(c.old), []byte(c.new), 1), "a.example")
+	}
+}
+
+// directories forges what a gateway says of its keys.
+func (f forger) directories(a *harness.Gateway) {
+	f.t.Helper()
+	reader := newReader(f.t, a.Address)
+	for id := range bodiesIn(f.t, a, "restante.keys", "a.example") {
+		if strings.HasPrefix(id, "<k.") {
+			text := reader.article(id)
+			f.rename(bytes.Replace(text, []byte("\r\nserial "), []byte("\r\nserial 1"), 1), "a.example")
+			_, key, _ := bytes.Cut(text, []byte("\r\nsign "))
+			f.rename(bytes.Replace(text, key[:43], []byte(base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))), 1), "a.example")
+		}
+	}
 }
 
 // attacks is what an evil peer does, each on connections of its own.
@@ -169,9 +226,11 @@ func TestEvilPeer_achievesNothing(t *testing.T) {
 	connect(t, victim, link{domain: "evil.example", to: a}, link{domain: "a.example", to: a})
 	connect(t, a, link{domain: harness.Domain, to: victim, feeds: true, feed: "groups = \"restante.*\"\n"})
 	follows(t, victim, a, "a.example", 12)
+	victim.Stop()
 	forged := forgeries(t, a)
 	a.Stop() // so that nothing else comes
 	defer a.Restart()
+	victim.Restart()
 	var held map[string]string
 	await(t, "the last that came is filed", func() bool {
 		before := held
