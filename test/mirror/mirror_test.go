@@ -178,7 +178,7 @@ func TestMirror_aServerThatStallsHoldsUpNobody(t *testing.T) {
 	connect(t, b,
 		link{domain: "1.example", address: silent.address, reads: true, read: "pull = \"*\"\nevery = \"1s\"\n"},
 		link{domain: "a.example", to: a, reads: true})
-	time.Sleep(3 * time.Second)
+	await(t, "it is waited for, to say what is new and what is lacking", func() bool { return silent.serves() == 2 })
 	holds(t, a, "a.example", 10)
 	begun := time.Now()
 	follows(t, b, a, "a.example", 10)

@@ -73,6 +73,13 @@ func (p *proxy) serve(near net.Conn) {
 	p.mu.Unlock()
 }
 
+// serves is how many connections there are through the proxy.
+func (p *proxy) serves() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns) / 2
+}
+
 func (p *proxy) copy(to, from net.Conn) {
 	defer func() { _, _ = to.Close(), from.Close() }()
 	buffer := make([]byte, 64<<10)
