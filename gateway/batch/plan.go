@@ -1,9 +1,11 @@
 package batch
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -62,39 +64,44 @@ func (f folder) save(p *plan, name string) error {
 	return f.rename(partFile, name)
 }
 
-// load reads a plan. It returns an error that is fs.ErrNotExist when there is
-// none under that name.
+// load reads a plan, and leaves its file as it is. It returns an error that is
+// fs.ErrNotExist when there is none under that name, and errPlan when it is not whole.
 func (f folder) load(name string) (*plan, error) {
-	path := filepath.Join(f.dir, name)
-	there, _, err := f.OpenFile(path, os.O_RDONLY) // or the next line would make one
-	if err == nil {
-		err = there.Close()
-	}
+	file, size, err := f.OpenFile(filepath.Join(f.dir, name), os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
-	var p *plan
-	log, res, err := record.Open(f, path, 0, func(_ int64, payload []byte) error {
-		if p == nil {
-			if len(payload) != 8+len(p.manifest) {
-				return errPlan
-			}
-			p = &plan{batch: binary.BigEndian.Uint64(payload), manifest: [32]byte(payload[8:])}
-			return nil
-		}
-		p.texts = append(p.texts, append([]byte(nil), payload...))
-		return nil
-	})
-	if err != nil {
+	p, whole, err := readPlan(file, size)
+	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, fmt.Errorf("read a plan: %w", err)
 	}
-	if err := log.Close(); err != nil {
-		return nil, err
-	}
-	if p == nil || res.Torn || len(res.Gaps)+len(res.Unsynced) > 0 {
+	if p == nil || !whole && name == planFile { // the head is all that is needed of the released one
 		return nil, errPlan
 	}
 	return p, nil
+}
+
+// readPlan reads what there is of a plan, nil without its head. It is whole if the file
+// says so behind the last article: how many there are is nowhere else.
+func readPlan(file io.ReaderAt, size int64) (p *plan, whole bool, err error) {
+	r, err := record.NewReader(file)
+	if err != nil {
+		return nil, false, err
+	}
+	end := int64(0)
+	res, err := r.Scan(size, 0, func(offset int64, payload []byte) error {
+		end = offset + record.Overhead + int64(len(payload))
+		if p != nil {
+			p.texts = append(p.texts, bytes.Clone(payload))
+			return nil
+		}
+		if len(payload) != 8+len(p.manifest) {
+			return errPlan
+		}
+		p = &plan{batch: binary.BigEndian.Uint64(payload), manifest: [32]byte(payload[8:])}
+		return nil
+	})
+	return p, len(res.Gaps)+len(res.Unsynced) == 0 && res.Synced >= end, err
 }
 
 func (f folder) rename(from, to string) error {

@@ -58,7 +58,7 @@ func (r *Releaser) Due(now time.Time) (first, last uint64) {
 // for the same batch; no article is ever filed twice.
 func (r *Releaser) Release(ctx context.Context, batch uint64) error {
 	begun := time.Now()
-	if err := r.finish(ctx); err != nil { // what a crash or a failure left
+	if err := r.resume(ctx); err != nil {
 		return err
 	}
 	if batch <= r.Queue.Released() {
@@ -74,7 +74,7 @@ func (r *Releaser) Release(ctx context.Context, batch uint64) error {
 	if err := r.pause(ctx, begun); err != nil {
 		return err
 	}
-	return r.finish(ctx)
+	return r.finish(ctx, p)
 }
 
 // pause waits for the moment at which a batch appears whose release was begun
@@ -93,14 +93,26 @@ func (r *Releaser) pause(ctx context.Context, begun time.Time) error {
 	}
 }
 
-// finish files the plan that is on disk, if there is one.
-func (r *Releaser) finish(ctx context.Context) error {
+// resume lets a batch out whose plan a crash or a failure left, if there is one. The
+// plan is written anew first: after a sync of the folder that failed the disk may not
+// know of it, and must before anybody else does.
+func (r *Releaser) resume(ctx context.Context) error {
 	p, err := r.Queue.folder.load(planFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	} else if err != nil {
+	}
+	if err == nil && p.batch > r.Queue.Released() {
+		err = r.Queue.folder.save(p, planFile)
+	}
+	if err != nil {
 		return err
 	}
+	return r.finish(ctx, p)
+}
+
+// finish files a plan that is on disk. Once it is the released one the batch is
+// settled: whatever fails from then on, it must not be composed again.
+func (r *Releaser) finish(ctx context.Context, p *plan) error {
 	if p.batch > r.Queue.Released() {
 		for _, text := range p.texts {
 			if err := r.file(ctx, text, p.batch); err != nil {
@@ -111,14 +123,11 @@ func (r *Releaser) finish(ctx context.Context) error {
 		if err := r.Queue.folder.save(&head, releasedFile); err != nil {
 			return err
 		}
+		if lost := r.Queue.settle(p.batch); lost > 0 {
+			r.Log.Warn().Int("entries", lost).Msg("private mail is lost: it waited, with the gateway down, for longer than entries are kept")
+		}
 	}
-	if err := r.Queue.folder.discard(); err != nil {
-		return err
-	}
-	if lost := r.Queue.settle(p.batch); lost > 0 {
-		r.Log.Warn().Int("entries", lost).Msg("private mail is lost: it waited, with the gateway down, for longer than entries are kept")
-	}
-	return r.Queue.log.rotate(r.Queue.waiting)
+	return errors.Join(r.Queue.folder.discard(), r.Queue.log.rotate(r.Queue.waiting))
 }
 
 // compose makes the articles of a batch: what was deposited, cover up to the
