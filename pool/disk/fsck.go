@@ -31,6 +31,7 @@ type FsckReport struct {
 	Notes                           []string // what is no problem
 	Problems                        []string
 	Repairs                         []string // what was done about it
+	Repairing, Repaired             bool     // whether a repair was begun, and whether it came to its end
 }
 
 // Clean says whether no problem was found.
@@ -60,11 +61,15 @@ func Fsck(ctx context.Context, dir string, o FsckOptions) (*FsckReport, error) {
 	}
 	c := &checker{dir: dir, options: o, files: patientFiles{o.Files, new(int64)}, report: new(FsckReport)}
 	err := c.check(ctx)
-	err = errors.Join(err, lock.Close())
-	if err != nil || !o.Repair || c.report.Clean() {
+	if err = errors.Join(err, lock.Close()); err != nil {
 		return c.report, err
 	}
-	return c.report, c.repair(ctx) // opens the store, which takes the lock itself
+	if o.Repair && !c.report.Clean() {
+		err = c.repair(ctx) // opens the store, which takes the lock itself
+		c.report.Repaired = err == nil
+	}
+	c.endState()
+	return c.report, err
 }
 
 // A checker checks one store.
@@ -74,6 +79,8 @@ type checker struct {
 	files   patientFiles
 	report  *FsckReport
 
+	state          *fsckState
+	stateless      bool // it can't be noted
 	moved          bool // octets were taken out of segments
 	damagedHistory []string
 
@@ -114,6 +121,8 @@ func (c *checker) check(ctx context.Context) error {
 		return err
 	}
 	state := c.loadState()
+	c.state = state
+	c.tellMending(state)
 	for _, g := range c.segments {
 		res, ok := state.Results[g.number]
 		if ok {
@@ -128,9 +137,7 @@ func (c *checker) check(ctx context.Context) error {
 			}
 			res.Missed = *c.files.missed - before
 			state.Results[g.number] = res
-			if err := c.saveState(state); err != nil {
-				return errors.Join(err, c.closeIndex())
-			}
+			c.keepState(state)
 		}
 		c.results[g.number] = res
 		c.tell(g, res)
@@ -138,9 +145,6 @@ func (c *checker) check(ctx context.Context) error {
 	err := errors.Join(c.history(), c.withoutIndex(c.compare(ctx)), c.closeIndex())
 	if n := *c.files.missed; n > 0 {
 		c.report.problem("The disk fails: %d octets can't be read from it, though they may be later.", n)
-	}
-	if err == nil {
-		err = c.dropState()
 	}
 	return err
 }
@@ -193,42 +197,6 @@ func (c *checker) open() error {
 		c.byName[g.info.Name] = g
 	}
 	return c.openIndex()
-}
-
-func (c *checker) openIndex() error {
-	if _, err := record.ReadFile(c.files, filepath.Join(c.dir, doubtFile)); err == nil {
-		c.report.problem("The index is in doubt: it is built anew at the next start.")
-		return nil
-	}
-	if _, err := c.files.ReadDir(filepath.Join(c.dir, indexDir)); errors.Is(err, os.ErrNotExist) {
-		if len(c.segments) > 0 {
-			c.report.problem("The index is missing: it is built anew at the next start.")
-		}
-		return nil
-	}
-	x, err := openIndex(c.options.Files, filepath.Join(c.dir, indexDir), 32<<20)
-	if err == nil {
-		var err2 error
-		c.checkpoints, err = x.checkpoints()
-		c.marks, err2 = x.marks()
-		c.withdrawn = make(map[hash]place)
-		err3 := x.eachWithdrawal([]byte{'w'}, []byte{'w' + 1}, func(h hash, p place) bool {
-			c.withdrawn[h] = p
-			return true
-		})
-		if err = errors.Join(err, err2, err3); err != nil {
-			err = errors.Join(err, x.close())
-		}
-	}
-	if errors.Is(err, errVersion) {
-		c.report.problem("The index is of another version of this program: it is built anew at the next start.")
-		return nil
-	} else if err != nil {
-		c.report.problem(indexDamaged)
-		return nil //nolint:nilerr // that is what is looked for
-	}
-	c.index = x
-	return nil
 }
 
 func (c *checker) advance(octets int64) {
@@ -336,21 +304,6 @@ func (c *checker) record(g *segment, res *segmentResult, p place, payload []byte
 		}
 	}
 	return c.withoutIndex(c.indexed(res, p, a, withdrawn))
-}
-
-// indexDamaged is what is said of an index that can't be read.
-const indexDamaged = "The index is damaged: it is built anew at the next start."
-
-// withoutIndex lets the check go on without an index that turns out to be
-// damaged.
-func (c *checker) withoutIndex(err error) error {
-	if !errors.Is(err, errDoubt) {
-		return err
-	}
-	_ = c.index.close() // nothing more can be learned from it
-	c.index = nil
-	c.report.problem(indexDamaged)
-	return nil
 }
 
 // wellFormed says whether an article's parts fit together.

@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/pooltest"
 	"github.com/restante/restante/pool/record"
+	"github.com/restante/restante/pool/record/recordtest"
 )
 
 // checkedStore makes a store of many segments in which articles were withdrawn
@@ -226,6 +231,111 @@ func numbersOf(t *testing.T, dir string) map[pool.Group][]pool.Number {
 		}
 	}
 	return out
+}
+
+// Whatever cuts a repair short, the next check tells again what was lost, until a repair
+// comes to its end: by then nothing else may say it.
+func TestFsck_tellsWhatARepairHadFoundThatWasCutShort(t *testing.T) {
+	dir := checkedStore(t)
+	flip(t, segmentAt(t, dir, true), 300)
+	found := mustFsck(t, dir, FsckOptions{}).Problems
+	if !strings.Contains(strings.Join(found, " "), "has lost 1 articles") {
+		t.Fatalf("%q", found)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first := int64(0)
+	report, err := Fsck(ctx, dir, FsckOptions{Repair: true, Progress: func(_, total int64) {
+		if first == 0 {
+			first = total
+		}
+		if total > first { // the index is being built
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) || !report.Repairing || report.Repaired || !slices.Equal(report.Problems, found) {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	for _, o := range []FsckOptions{{}, {}, {Repair: true}} {
+		report := mustFsck(t, dir, o)
+		for _, problem := range found {
+			if !slices.Contains(report.Notes, "A repair that was cut short had found: "+problem) {
+				t.Errorf("%q is not in %q", problem, report.Notes)
+			}
+		}
+		if report.Repairing != o.Repair || report.Repaired != o.Repair {
+			t.Errorf("%+v", report)
+		}
+	}
+	if r := mustFsck(t, dir, FsckOptions{}); !r.Clean() || len(r.Notes) > 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Without --repair nothing of the store changes, not even its index.
+func TestFsck_changesNothing(t *testing.T) {
+	dir := checkedStore(t)
+	before := everyFile(t, dir)
+	mustFsck(t, dir, FsckOptions{})
+	if diff := cmp.Diff(before, everyFile(t, dir)); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
+// Without any file of the index that has something in it, a check finds that it is not whole.
+func TestFsck_fileOfTheIndexGone(t *testing.T) {
+	dir := checkedStore(t)
+	mustClose(t, mustOpen(t, dir, small())) // which makes tables of its journal
+	for path := range everyFile(t, filepath.Join(dir, indexDir)) {
+		switch name := filepath.Base(path); {
+		case name == "LOG", name == "LOCK", filepath.Ext(name) == ".bak", filepath.Ext(name) == ".log": // a log that is empty
+			continue
+		}
+		copied := copyTree(t, dir)
+		if err := os.Remove(filepath.Join(copied, indexDir, filepath.Base(path))); err != nil {
+			t.Fatal(err)
+		}
+		if r := mustFsck(t, copied, FsckOptions{}); r.Clean() {
+			t.Errorf("%s is gone and nothing was found", filepath.Base(path))
+		}
+	}
+}
+
+// everyFile returns what is in each file below a folder.
+func everyFile(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := make(map[string]string)
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		out[path] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// A disk that takes no writes, being full or only read, is checked like any other.
+func TestFsck_whereNothingCanBeWritten(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EROFS, syscall.ENOSPC} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			dir := checkedStore(t)
+			faults := new(recordtest.Faults)
+			faults.Set(recordtest.Fault{Op: recordtest.WriteAt, Err: errno}, recordtest.Fault{Op: recordtest.Remove, Err: errno})
+			want := mustFsck(t, dir, FsckOptions{})
+			got := mustFsck(t, dir, FsckOptions{Files: faults})
+			if len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0], "How far the check was could not be noted") {
+				t.Errorf("%q", got.Notes)
+			}
+			if got.Notes = want.Notes; !cmp.Equal(want, got) {
+				t.Errorf("(-want +got):\n%s", cmp.Diff(want, got))
+			}
+		})
+	}
 }
 
 func TestFsck_withoutGroupsNothingElseIsSaid(t *testing.T) {

@@ -17,6 +17,9 @@ func (c *checker) compare(ctx context.Context) error {
 	if c.index == nil || c.groupsLost { // without groups nothing in it can be told
 		return nil
 	}
+	if err := c.index.readAll(ctx.Err); err != nil {
+		return err
+	}
 	c.missing()
 	var want segmentResult
 	for _, res := range c.results {

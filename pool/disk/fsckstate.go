@@ -4,11 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/restante/restante/pool/record"
@@ -17,10 +16,14 @@ import (
 // fsckFile keeps what an interrupted check found.
 const fsckFile = "fsck-state"
 
-// An fsckState is how far a check came.
+// fsckForm changes with what is in it.
+const fsckForm = 2
+
+// An fsckState is how far a check came, and what a repair set out to mend.
 type fsckState struct {
 	Store   string // what the store looked like; another one is checked anew
 	Results map[uint32]*segmentResult
+	Mending []string // problems that are to be told again should the repair be cut short
 }
 
 // look returns a sum of everything that changes when the store is used.
@@ -34,7 +37,7 @@ func (c *checker) look() string {
 		}
 	}
 	c.lookAt(h, c.dir)
-	fmt.Fprintln(h, c.index != nil)
+	fmt.Fprintln(h, c.index != nil, fsckForm)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -49,8 +52,8 @@ func (c *checker) lookAt(sum io.Writer, folder string) {
 	}
 }
 
-// loadState returns the state of an interrupted check of this very store, or an
-// empty one.
+// loadState returns the state of an interrupted check of this very store, or one
+// without results.
 func (c *checker) loadState() *fsckState {
 	fresh := &fsckState{Store: c.look(), Results: make(map[uint32]*segmentResult)}
 	text, err := record.ReadFile(c.files, filepath.Join(c.dir, fsckFile))
@@ -58,10 +61,41 @@ func (c *checker) loadState() *fsckState {
 		return fresh
 	}
 	var state fsckState
-	if json.Unmarshal(text, &state) != nil || state.Store != fresh.Store || state.Results == nil {
+	if json.Unmarshal(text, &state) != nil {
+		return fresh
+	}
+	if fresh.Mending = state.Mending; state.Store != fresh.Store || state.Results == nil {
 		return fresh
 	}
 	return &state
+}
+
+// keepState notes how far the check came. It goes on where that can't be, on a disk
+// that is full or only read.
+func (c *checker) keepState(state *fsckState) {
+	if c.stateless || c.saveState(state) == nil {
+		return
+	}
+	c.stateless = true
+	c.report.Notes = append(c.report.Notes, "How far the check was could not be noted: interrupted, it would have begun anew.")
+}
+
+// setOut notes durably what a repair is about to mend: cut short, nothing else may
+// say which articles were lost.
+func (c *checker) setOut(state *fsckState) error {
+	for _, problem := range c.report.Problems {
+		if !slices.Contains(state.Mending, problem) {
+			state.Mending = append(state.Mending, problem)
+		}
+	}
+	return c.saveState(&fsckState{Mending: state.Mending})
+}
+
+// tellMending tells what a repair had found that was cut short.
+func (c *checker) tellMending(state *fsckState) {
+	for _, problem := range state.Mending {
+		c.report.Notes = append(c.report.Notes, "A repair that was cut short had found: "+problem)
+	}
 }
 
 func (c *checker) saveState(state *fsckState) error {
@@ -72,9 +106,12 @@ func (c *checker) saveState(state *fsckState) error {
 	return record.Replace(c.files, filepath.Join(c.dir, fsckFile), text)
 }
 
-func (c *checker) dropState() error {
-	if err := c.files.Remove(filepath.Join(c.dir, fsckFile)); !errors.Is(err, fs.ErrNotExist) {
-		return err
+// endState ends what is kept of a check that came to its end, but for what a
+// repair set out to mend and did not. That nothing is left is of no importance.
+func (c *checker) endState() {
+	if len(c.state.Mending) > 0 && !c.report.Clean() && !c.report.Repaired {
+		_ = c.saveState(&fsckState{Mending: c.state.Mending})
+		return
 	}
-	return nil
+	_ = c.files.Remove(filepath.Join(c.dir, fsckFile))
 }

@@ -44,6 +44,10 @@ func (c *checker) repair(ctx context.Context) error {
 	if *c.files.missed > 0 {
 		return errDisk
 	}
+	if err := c.setOut(c.state); err != nil {
+		return fmt.Errorf("note what is to be repaired: %w", record.Full(err))
+	}
+	c.report.Repairing = true
 	if err := c.announce(); err != nil {
 		return err
 	}

@@ -1,0 +1,120 @@
+package disk
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/filter"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"github.com/restante/restante/pool/record"
+)
+
+// indexDamaged is what is said of an index that can't be read.
+const indexDamaged = "The index is damaged: it is built anew at the next start."
+
+// openIndex opens the index, if it can be relied upon, and says so if not.
+func (c *checker) openIndex() error {
+	if _, err := record.ReadFile(c.files, filepath.Join(c.dir, doubtFile)); err == nil {
+		c.report.problem("The index is in doubt: it is built anew at the next start.")
+		return nil
+	}
+	if _, err := c.files.ReadDir(filepath.Join(c.dir, indexDir)); errors.Is(err, os.ErrNotExist) {
+		if len(c.segments) > 0 {
+			c.report.problem("The index is missing: it is built anew at the next start.")
+		}
+		return nil
+	}
+	x, err := openIndexToRead(c.options.Files, filepath.Join(c.dir, indexDir))
+	if err == nil {
+		if err = c.begin(x); err != nil {
+			err = errors.Join(err, x.close())
+		}
+	}
+	if errors.Is(err, errVersion) {
+		c.report.problem("The index is of another version of this program: it is built anew at the next start.")
+		return nil
+	} else if err != nil {
+		c.report.problem(indexDamaged)
+		return nil //nolint:nilerr // that is what is looked for
+	}
+	c.index = x
+	return nil
+}
+
+// begin reads what a check needs of the index in memory.
+func (c *checker) begin(x *index) error {
+	var err, err2 error
+	c.checkpoints, err = x.checkpoints()
+	c.marks, err2 = x.marks()
+	c.withdrawn = make(map[hash]place)
+	err3 := x.eachWithdrawal([]byte{'w'}, []byte{'w' + 1}, func(h hash, p place) bool {
+		c.withdrawn[h] = p
+		return true
+	})
+	return errors.Join(err, err2, err3)
+}
+
+// openIndexToRead opens an index and changes nothing of it: a check may be of a disk that
+// is only read, or that one would rather not write to. What is in no table yet is read
+// into memory.
+func openIndexToRead(files record.FS, dir string) (*index, error) {
+	at, err := indexStorageToRead(files, dir)
+	if err != nil {
+		return nil, doubted(err)
+	}
+	db, err := leveldb.Open(at, &opt.Options{
+		ReadOnly:           true,
+		BlockCacheCapacity: 24 << 20,
+		Filter:             filter.NewBloomFilter(10),
+		Strict:             opt.StrictAll,
+	})
+	if err != nil {
+		return nil, errors.Join(doubted(err), at.Close())
+	}
+	x := &index{db: db, files: at, staging: newStaging(), tops: make(map[string][]byte), glimpses: newGlimpses()}
+	version, err := db.Get([]byte("f"), nil)
+	switch {
+	case errors.Is(err, leveldb.ErrNotFound): // nothing came to be in it
+	case err != nil:
+		return nil, errors.Join(doubted(err), x.close())
+	case string(version) != indexVersion:
+		return nil, errors.Join(errVersion, x.close())
+	}
+	return x, nil
+}
+
+func indexStorageToRead(files record.FS, dir string) (storage.Storage, error) {
+	if s, ok := files.(IndexStorer); ok {
+		return s.IndexStorage(dir)
+	}
+	return storage.OpenFile(dir, true)
+}
+
+// readAll reads all of the index: one that was opened to be read does not say otherwise
+// that a table is missing.
+func (x *index) readAll(goOn func() error) error {
+	it := x.db.NewIterator(nil, &opt.ReadOptions{DontFillCache: true})
+	defer it.Release()
+	for it.Next() {
+		if err := goOn(); err != nil {
+			return err
+		}
+	}
+	return doubted(it.Error())
+}
+
+// withoutIndex lets the check go on without an index that turns out to be
+// damaged.
+func (c *checker) withoutIndex(err error) error {
+	if !errors.Is(err, errDoubt) {
+		return err
+	}
+	_ = c.index.close() // nothing more can be learned from it
+	c.index = nil
+	c.report.problem(indexDamaged)
+	return nil
+}
