@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -91,6 +92,13 @@ func (s *shelf) serve(conn net.Conn) {
 				continue
 			}
 			say(fmt.Sprintf("211 %d 1 %d misc.test\r\n", len(s.ids), len(s.ids)))
+		case "STAT":
+			n, err := strconv.Atoi(arg)
+			if err != nil || n < 1 || n > len(s.ids) {
+				say("423 no such article\r\n")
+				continue
+			}
+			say(fmt.Sprintf("223 %d %s\r\n", n, s.ids[n-1]))
 		case "XOVER":
 			say("224 here they are\r\n")
 			for i, id := range s.ids {

@@ -136,20 +136,22 @@ func (r *run) groups(ctx context.Context) error {
 
 // A mark is what a group holds there that was not looked at yet.
 type mark struct {
-	group    pool.GroupInfo // as it is here
-	from, to pool.Number    // there
+	group pool.GroupInfo // as it is here
+	done  reached        // up to where it was looked at
+	to    pool.Number    // there
 }
 
 func (m mark) count() int {
-	if m.to < m.from {
+	if m.to < m.done.Next {
 		return 0
 	}
-	return int(m.to-m.from) + 1
+	return int(m.to-m.done.Next) + 1
 }
 
 // mark asks for a group's marks; ok is false where the server has no such group.
 func (r *run) mark(g pool.GroupInfo) (m mark, ok bool, err error) {
-	reply, err := r.conn.Send("GROUP " + string(g.Name))
+	before := r.state.of(g)
+	reply, same, err := r.enter(g.Name, before)
 	if err != nil {
 		return mark{}, false, err
 	}
@@ -169,24 +171,46 @@ func (r *run) mark(g pool.GroupInfo) (m mark, ok bool, err error) {
 	if err1 != nil || err2 != nil {
 		return mark{}, false, remote.ErrProtocol
 	}
-	m = mark{g, max(pool.Number(low), 1), pool.Number(high)}
-	// A mark beyond the group's own is of another server under the same name.
-	if next := r.state.next(g); next > m.from && next <= m.to+1 {
-		m.from = next
+	m = mark{group: g, to: pool.Number(high)}
+	if same && before.Next <= m.to+1 {
+		m.done = before
 	}
+	m.done.Next = max(m.done.Next, pool.Number(low), 1)
 	return m, true, nil
+}
+
+// enter selects a group, and asks at once whether the last article there that was looked
+// at is the same.
+func (r *run) enter(g pool.Group, before reached) (group nntp.Reply, same bool, err error) {
+	r.conn.Extend(0)
+	err = r.conn.W.Command("GROUP " + string(g))
+	if err == nil && before.Last > 0 {
+		err = r.conn.W.Command(fmt.Sprintf("STAT %d", before.Last))
+	}
+	if err != nil {
+		return nntp.Reply{}, false, err
+	}
+	if r.conn.W.Flush() != nil {
+		return nntp.Reply{}, false, remote.ErrLost
+	}
+	if group, err = r.conn.Reply(); err != nil || before.Last == 0 {
+		return group, true, err
+	}
+	there, err := r.conn.Reply()
+	return group, !before.differs(there), err
 }
 
 func (r *run) group(ctx context.Context, m mark) error {
 	if m.count() == 0 {
-		return r.reach(ctx, m, m.from)
+		return r.reach(ctx, m)
 	}
 	if _, err := r.conn.Ask("GROUP "+string(m.group.Name), nntp.CodeGroup); err != nil {
 		return err
 	}
-	for from := m.from; from <= m.to; from += chunk {
-		to := min(from+chunk-1, m.to)
-		wanted, err := r.overview(ctx, from, to)
+	for m.done.Next <= m.to {
+		from := m.done.Next
+		m.done.Next = min(from+chunk, m.to+1)
+		wanted, err := r.overview(ctx, from, &m.done)
 		if err != nil {
 			return err
 		}
@@ -194,12 +218,12 @@ func (r *run) group(ctx context.Context, m mark) error {
 		if err != nil {
 			return err
 		}
-		r.done += int(to-from) + 1
+		r.done += int(m.done.Next - from)
 		r.tell()
 		if !whole { // what could not be taken now is asked for again
 			return nil
 		}
-		if err := r.reach(ctx, m, to+1); err != nil {
+		if err := r.reach(ctx, m); err != nil {
 			return err
 		}
 		if err := saveState(r.State, r.state); err != nil {
@@ -209,8 +233,8 @@ func (r *run) group(ctx context.Context, m mark) error {
 	return nil
 }
 
-// reach notes that a group was looked at up to a number.
-func (r *run) reach(ctx context.Context, m mark, next pool.Number) error {
+// reach notes how far a group was looked at.
+func (r *run) reach(ctx context.Context, m mark) error {
 	here, err := r.Store.Group(ctx, m.group.Name)
 	switch {
 	case errors.Is(err, pool.ErrNoGroup): // it went just now
@@ -218,13 +242,14 @@ func (r *run) reach(ctx context.Context, m mark, next pool.Number) error {
 	case err != nil:
 		return err
 	}
-	r.state.set(here, next)
+	r.state.set(here, m.done)
 	return nil
 }
 
-// overview lists what of a range is wanted.
-func (r *run) overview(ctx context.Context, from, to pool.Number) ([]pool.MessageID, error) {
-	reply, err := r.conn.Send(fmt.Sprintf("XOVER %d-%d", from, to)) // which every server knows
+// overview lists what is wanted of the articles from a number on up to where done
+// says, and notes there the last one that there is.
+func (r *run) overview(ctx context.Context, from pool.Number, done *reached) ([]pool.MessageID, error) {
+	reply, err := r.conn.Send(fmt.Sprintf("XOVER %d-%d", from, done.Next-1)) // which every server knows
 	if err != nil {
 		return nil, err
 	}
@@ -244,11 +269,17 @@ func (r *run) overview(ctx context.Context, from, to pool.Number) ([]pool.Messag
 	var wanted []pool.MessageID
 	for line := range block.Lines() {
 		fields := strings.Split(string(line), "\t")
-		if len(fields) < 5 || r.tooOld(fields[3]) {
+		if len(fields) < 5 {
 			continue
 		}
 		id, err := pool.ParseMessageID(fields[4])
 		if err != nil {
+			continue
+		}
+		if n, err := strconv.ParseUint(fields[0], 10, 31); err == nil && pool.Number(n) < done.Next {
+			done.Last, done.Article = pool.Number(n), digest(id)
+		}
+		if r.tooOld(fields[3]) {
 			continue
 		}
 		if wanted, err = r.unlessSeen(ctx, wanted, id); err != nil {

@@ -228,22 +228,91 @@ func TestRun_goesOnWhereItBrokeOff(t *testing.T) {
 	}
 }
 
-// A server whose numbers begin anew is looked through from its start.
-func TestRun_anotherServerUnderTheSameName(t *testing.T) {
+// A server whose numbers begin anew is looked through from its start, once, however many
+// articles it has by then.
+func TestRun_aServerWhoseNumbersBeginAnew(t *testing.T) {
+	const had = 30
+	for _, c := range []struct {
+		why        string
+		kept, more int // articles that it has as before, and others
+	}{
+		{"fewer than before", 0, 1},
+		{"as many as before", 0, had},
+		{"as many as before, in another order", -had, 0},
+		{"more than before", 0, chunk + 5},
+		{"brought back from an older copy", had / 2, had},
+	} {
+		far, here := newStore(t, "a.one"), newStore(t, "a.one")
+		for i := range had {
+			file(t, far, fmt.Sprintf("<%d@x>", i), "a.one", time.Now())
+		}
+		p := puller(t, server(t, far), here)
+		if got, err := p.Run(t.Context()); err != nil || got.Taken != had {
+			t.Fatalf("%s: %+v, %v", c.why, got, err)
+		}
+		far = newStore(t, "a.one")
+		for i := range c.kept {
+			file(t, far, fmt.Sprintf("<%d@x>", i), "a.one", time.Now())
+		}
+		for i := range -c.kept {
+			file(t, far, fmt.Sprintf("<%d@x>", had-1-i), "a.one", time.Now())
+		}
+		for i := range c.more {
+			file(t, far, fmt.Sprintf("<anew%d@x>", i), "a.one", time.Now())
+		}
+		p.Server = server(t, far)
+		if got, err := p.Run(t.Context()); err != nil || got.Taken != c.more || got.Had != max(c.kept, -c.kept) {
+			t.Errorf("%s: %+v, %v", c.why, got, err)
+		}
+		file(t, far, "<last@x>", "a.one", time.Now())
+		if got, err := p.Run(t.Context()); err != nil || got.Listed != 1 || got.Taken != 1 {
+			t.Errorf("%s, once more: %+v, %v", c.why, got, err)
+		}
+	}
+}
+
+// That the last article is gone which was looked at there is no sign that numbers begin
+// anew: what is still there is not listed again.
+func TestRun_theLastArticleIsGone(t *testing.T) {
 	far, here := newStore(t, "a.one"), newStore(t, "a.one")
 	for i := range 30 {
 		file(t, far, fmt.Sprintf("<%d@x>", i), "a.one", time.Now())
 	}
 	p := puller(t, server(t, far), here)
-	if _, err := p.Run(t.Context()); err != nil {
-		t.Fatal(err)
+	run := func(what string, listed int) {
+		t.Helper()
+		if got, err := p.Run(t.Context()); err != nil || got.Listed != listed {
+			t.Errorf("%s: %+v, %v", what, got, err)
+		}
 	}
-	other := newStore(t, "a.one")
-	file(t, other, "<anew@x>", "a.one", time.Now())
-	p.Server = server(t, other)
-	if got, err := p.Run(t.Context()); err != nil || got.Taken != 1 {
-		t.Fatalf("%+v, %v", got, err)
+	gone := func(id pool.MessageID) {
+		t.Helper()
+		if err := far.Cancel(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
 	}
+	run("at first", 30)
+	gone("<29@x>")
+	run("nothing but one withdrawn", 0)
+	file(t, far, "<30@x>", "a.one", time.Now())
+	run("a new one", 1)
+	file(t, far, "<31@x>", "a.one", time.Now())
+	gone("<31@x>")
+	run("a new one that is gone", 0)
+	file(t, far, "<32@x>", "a.one", time.Now())
+	run("the one behind that", 1)
+	for i := range 33 {
+		if i != 29 && i != 31 {
+			gone(pool.MessageID(fmt.Sprintf("<%d@x>", i)))
+		}
+	}
+	run("all are gone", 0)
+	far = newStore(t, "a.one")
+	for i := range 40 {
+		file(t, far, fmt.Sprintf("<anew%d@x>", i), "a.one", time.Now())
+	}
+	p.Server = server(t, far)
+	run("numbers begin anew", 40)
 }
 
 // A mirror whose store was lost, but not how far it pulled, begins anew; and so

@@ -1,14 +1,18 @@
 package pull
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/record"
 )
@@ -20,25 +24,49 @@ type state struct {
 
 // reached is how far pulling a group has come. It counts only in the store in which
 // the articles are that came until then: the file may outlive them. That store is
-// known by when it made the group, and by holding as much of it.
+// known by when it made the group, and by holding as much of it. And it counts only at
+// a server that has the same article under the same number: another one under that
+// name, or one that lost its disk, numbers others so.
 type reached struct {
-	Next    pool.Number `json:"next"` // the first number there that was not looked at
+	Next    pool.Number `json:"next"`    // the first number there that was not looked at
+	Last    pool.Number `json:"last"`    // the last one before it under which there was an article; 0: not known
+	Article string      `json:"article"` // which
 	Created time.Time   `json:"created"`
 	High    pool.Number `json:"high"` // here
 }
 
-// next is the first number of a group that was not looked at, 0 where the group
-// here is not the one of which that was noted.
-func (s *state) next(here pool.GroupInfo) pool.Number {
-	r, ok := s.Groups[here.Name]
-	if !ok || !r.Created.Equal(here.Created) || here.High < r.High {
-		return 0
+// differs says whether an answer to STAT names another article than was looked at last.
+// That this one is gone is no sign of that: articles go, and whoever begins anew has
+// one under each number.
+func (r reached) differs(there nntp.Reply) bool {
+	fields := strings.Fields(there.Text)
+	if there.Code != nntp.CodeStat || len(fields) < 2 {
+		return false
 	}
-	return r.Next
+	id, err := pool.ParseMessageID(fields[1])
+	return err == nil && digest(id) != r.Article
 }
 
-func (s *state) set(here pool.GroupInfo, next pool.Number) {
-	s.Groups[here.Name] = reached{next, here.Created, here.High}
+// of is how far a group was looked at, nothing where the group here is not the one
+// of which that was noted.
+func (s *state) of(here pool.GroupInfo) reached {
+	r, ok := s.Groups[here.Name]
+	if !ok || !r.Created.Equal(here.Created) || here.High < r.High {
+		return reached{}
+	}
+	return r
+}
+
+// set notes how far a group was looked at.
+func (s *state) set(here pool.GroupInfo, r reached) {
+	r.Created, r.High = here.Created, here.High
+	s.Groups[here.Name] = r
+}
+
+// digest is what a state has of a Message-ID: no host's name shows in it.
+func digest(id pool.MessageID) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:8])
 }
 
 // loadState reads how far an earlier run had come. A file that can't be read is
