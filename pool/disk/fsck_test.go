@@ -282,6 +282,28 @@ func TestFsck_changesNothing(t *testing.T) {
 	}
 }
 
+// A crash may leave an index with two journals, and with the beginning of a table whose
+// number is given again. It is whole.
+func TestFsck_indexAsACrashLeavesIt(t *testing.T) {
+	dir := checkedStore(t)
+	last := 0
+	for path := range everyFile(t, filepath.Join(dir, indexDir)) {
+		var n int
+		if _, err := fmt.Sscanf(filepath.Base(path), "%d.log", &n); err == nil {
+			last = max(last, n)
+		}
+	}
+	write(t, filepath.Join(dir, indexDir), fmt.Sprintf("%06d.log", last+1), "")
+	write(t, filepath.Join(dir, indexDir), fmt.Sprintf("%06d.ldb", last+2), "the beginning")
+	before := everyFile(t, dir)
+	if r := mustFsck(t, dir, FsckOptions{}); last == 0 || !r.Clean() {
+		t.Errorf("%q", r.Problems)
+	}
+	if diff := cmp.Diff(before, everyFile(t, dir)); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
 // Without any file of the index that has something in it, a check finds that it is not whole.
 func TestFsck_fileOfTheIndexGone(t *testing.T) {
 	dir := checkedStore(t)

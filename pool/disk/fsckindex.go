@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/filter"
@@ -59,23 +61,29 @@ func (c *checker) begin(x *index) error {
 }
 
 // openIndexToRead opens an index and changes nothing of it: a check may be of a disk that
-// is only read, or that one would rather not write to. What is in no table yet is read
-// into memory.
+// is only read, or that one would rather not write to. What opening writes stays in memory:
+// what was in no table yet.
 func openIndexToRead(files record.FS, dir string) (*index, error) {
 	at, err := indexStorageToRead(files, dir)
 	if err != nil {
 		return nil, doubted(err)
 	}
-	db, err := leveldb.Open(at, &opt.Options{
-		ReadOnly:           true,
-		BlockCacheCapacity: 24 << 20,
-		Filter:             filter.NewBloomFilter(10),
-		Strict:             opt.StrictAll,
+	over := &overlay{Storage: storage.NewMemStorage(), under: at, removed: make(map[storage.FileDesc]bool)}
+	const never = 1 << 30 // no table is to be made of others
+	db, err := leveldb.Open(over, &opt.Options{
+		BlockCacheCapacity:     24 << 20,
+		CompactionL0Trigger:    never,
+		CompactionTotalSize:    never << 20,
+		DisableSeeksCompaction: true,
+		WriteL0PauseTrigger:    never,
+		WriteL0SlowdownTrigger: never,
+		Filter:                 filter.NewBloomFilter(10),
+		Strict:                 opt.StrictAll,
 	})
 	if err != nil {
-		return nil, errors.Join(doubted(err), at.Close())
+		return nil, errors.Join(doubted(err), over.Close())
 	}
-	x := &index{db: db, files: at, staging: newStaging(), tops: make(map[string][]byte), glimpses: newGlimpses()}
+	x := &index{db: db, files: over, staging: newStaging(), tops: make(map[string][]byte), glimpses: newGlimpses()}
 	version, err := db.Get([]byte("f"), nil)
 	switch {
 	case errors.Is(err, leveldb.ErrNotFound): // nothing came to be in it
@@ -94,8 +102,71 @@ func indexStorageToRead(files record.FS, dir string) (storage.Storage, error) {
 	return storage.OpenFile(dir, true)
 }
 
-// readAll reads all of the index: one that was opened to be read does not say otherwise
-// that a table is missing.
+// An overlay has files in memory over others that are only read. goleveldb has a mode for
+// reading alone, but can't open what has two journals in it.
+type overlay struct {
+	storage.Storage // in memory
+	under           storage.Storage
+	begun           bool // the one in memory has a manifest
+
+	mu      sync.Mutex
+	removed map[storage.FileDesc]bool // of those under it
+}
+
+// SetMeta implements [storage.Storage].
+func (o *overlay) SetMeta(fd storage.FileDesc) error {
+	o.begun = true
+	return o.Storage.SetMeta(fd)
+}
+
+// GetMeta implements [storage.Storage].
+func (o *overlay) GetMeta() (storage.FileDesc, error) {
+	if o.begun {
+		return o.Storage.GetMeta()
+	}
+	return o.under.GetMeta()
+}
+
+// List implements [storage.Storage].
+func (o *overlay) List(which storage.FileType) ([]storage.FileDesc, error) {
+	over, err := o.Storage.List(which)
+	if err != nil {
+		return nil, err
+	}
+	under, err := o.under.List(which)
+	if err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	hidden := func(fd storage.FileDesc) bool { return o.removed[fd] || slices.Contains(over, fd) }
+	return append(over, slices.DeleteFunc(under, hidden)...), nil
+}
+
+// Open implements [storage.Storage].
+func (o *overlay) Open(fd storage.FileDesc) (storage.Reader, error) {
+	r, err := o.Storage.Open(fd)
+	if errors.Is(err, os.ErrNotExist) {
+		return o.under.Open(fd)
+	}
+	return r, err
+}
+
+// Remove implements [storage.Storage].
+func (o *overlay) Remove(fd storage.FileDesc) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.removed[fd] = true
+	if err := o.Storage.Remove(fd); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Close implements [storage.Storage].
+func (o *overlay) Close() error { return errors.Join(o.Storage.Close(), o.under.Close()) }
+
+// readAll reads all of the index, be it of interest or not.
 func (x *index) readAll(goOn func() error) error {
 	it := x.db.NewIterator(nil, &opt.ReadOptions{DontFillCache: true})
 	defer it.Release()
