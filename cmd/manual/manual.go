@@ -6,6 +6,7 @@
 package manual
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -52,6 +53,17 @@ func Explain(c *cobra.Command) {
 	for _, below := range c.Commands() {
 		Explain(below)
 	}
+}
+
+// Execute runs the program that a command is the root of. A word where a command is
+// wanted, and is none, is an error: of itself cobra prints the help then, and says that
+// all went well.
+func Execute(ctx context.Context, root *cobra.Command) error {
+	c, err := root.ExecuteContextC(ctx)
+	if err == nil && !c.Runnable() && len(c.Flags().Args()) > 0 {
+		return fmt.Errorf("there is no such command; %s --help lists those that there are", c.CommandPath())
+	}
+	return err
 }
 
 // lasting takes out of a command and those below it what holds on this machine

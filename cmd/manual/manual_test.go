@@ -2,6 +2,7 @@ package manual
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,6 +56,26 @@ func TestExplain_saysHowItIsWritten(t *testing.T) {
 		root.SetArgs(strings.Fields(words))
 		if got := fmt.Sprint(root.Execute()); got != want {
 			t.Errorf("%s: %s, want %s", words, got, want)
+		}
+	}
+}
+
+func TestExecute_aWordThatIsNoCommandIsAnError(t *testing.T) {
+	for words, want := range map[string]string{
+		"":               "<nil>",
+		"group":          "<nil>",
+		"group --help":   "<nil>",
+		"group make":     "<nil>",
+		"group a secret": "there is no such command; tool group --help lists those that there are",
+	} {
+		root := &cobra.Command{Use: "tool", Short: "does it all", SilenceErrors: true, SilenceUsage: true}
+		group := &cobra.Command{Use: "group", Short: "does some of it"}
+		group.AddCommand(&cobra.Command{Use: "make", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return nil }})
+		root.AddCommand(group)
+		root.SetOut(io.Discard)
+		root.SetArgs(strings.Fields(words))
+		if got := fmt.Sprint(Execute(t.Context(), root)); got != want {
+			t.Errorf("%q: %s, want %s", words, got, want)
 		}
 	}
 }
