@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/archive"
+	"github.com/restante/restante/pool/record"
 )
 
 // A writer is a form in which articles are written.
@@ -50,7 +52,8 @@ func exportForm(name, long string, open func(io.Writer) writer) *cobra.Command {
 		Long: long + `
 
 FILE is made, and never overwritten; "-" stands for standard output. At the end
-it says on standard error how many articles were written.`,
+it says on standard error how many articles were written. One that does not become
+complete is removed again.`,
 		Example: "  restanted export " + name + " --groups 'misc.*,!misc.test' articles." + name,
 		Args:    cobra.ExactArgs(1),
 	}
@@ -70,16 +73,27 @@ it says on standard error how many articles were written.`,
 		if err != nil {
 			return err
 		}
-		return errors.Join(export(c.Context(), store, open(out), wanted, c.ErrOrStderr()), end())
+		return end(export(c.Context(), store, open(out), wanted, c.ErrOrStderr()))
 	}
 	return c
 }
 
 // export writes the archive and says what became of it.
 func export(ctx context.Context, store *gateway.Stopped, to writer, wanted func(pool.Group) bool, stderr io.Writer) error {
+	counts, err := exportTo(ctx, store, to, wanted, stderr)
+	fmt.Fprintf(stderr, "written %d, damaged %d\n", counts.Written, counts.Damaged)
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted: the archive is not complete")
+	} else if err != nil {
+		return fmt.Errorf("the archive is not complete: %w", err)
+	}
+	return nil
+}
+
+func exportTo(ctx context.Context, store *gateway.Stopped, to writer, wanted func(pool.Group) bool, stderr io.Writer) (archive.Exported, error) {
 	held, err := store.Groups(ctx)
 	if err != nil {
-		return err
+		return archive.Exported{}, err
 	}
 	total := 0
 	for _, g := range held {
@@ -89,20 +103,19 @@ func export(ctx context.Context, store *gateway.Stopped, to writer, wanted func(
 	}
 	bar := progress(stderr, int64(total), "exporting", false)
 	counts, err := store.Export(ctx, to, wanted, func(places int) { _ = bar.Add(places) })
-	err = errors.Join(err, to.Flush())
-	_ = bar.Finish()
-	fmt.Fprintf(stderr, "written %d, damaged %d\n", counts.Written, counts.Damaged)
-	if err != nil {
-		return fmt.Errorf("the archive is not complete: %w", err)
+	if err == nil {
+		err = to.Flush()
 	}
-	return nil
+	_ = bar.Finish()
+	return counts, err
 }
 
-// create makes a file that is on the disk once end has returned without an
-// error.
-func create(name string, stdout io.Writer) (out io.Writer, end func() error, err error) {
+// create makes a file. end is given what became of writing it, and returns that once the
+// file is on the disk, name and all. What is not complete it removes: nobody is to take
+// it for the archive, and it can't be gone on with.
+func create(name string, stdout io.Writer) (out io.Writer, end func(error) error, err error) {
 	if name == "-" {
-		return stdout, func() error { return nil }, nil
+		return stdout, func(err error) error { return err }, nil
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -110,7 +123,16 @@ func create(name string, stdout io.Writer) (out io.Writer, end func() error, err
 	} else if err != nil {
 		return nil, nil, err
 	}
-	return f, func() error { return errors.Join(f.Sync(), f.Close()) }, nil
+	return f, func(err error) error {
+		if err == nil {
+			err = errors.Join(f.Sync(), record.OS{}.SyncDir(filepath.Dir(name)))
+		}
+		err = errors.Join(err, f.Close())
+		if err != nil {
+			return errors.Join(err, os.Remove(name))
+		}
+		return nil
+	}, nil
 }
 
 func addGroupsFlag(c *cobra.Command) *string {
