@@ -33,7 +33,7 @@ var ErrNoStore = errors.New("there is no store yet: serve or import makes one")
 
 // OpenToExport opens the store of a gateway as it is.
 func OpenToExport(s Settings) (*Stopped, error) {
-	if _, err := os.Stat(filepath.Join(s.Data, "groups")); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(s.Data, "segments")); errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNoStore
 	}
 	return openStopped(s)

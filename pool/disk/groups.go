@@ -58,21 +58,31 @@ func formatGroups(groups []*group) []byte {
 	return b.Bytes()
 }
 
+// errGroupsLost is a [pool.ErrCorrupt] of the groups file.
+var errGroupsLost error = groupsLost{}
+
+type groupsLost struct{}
+
+func (groupsLost) Error() string {
+	return "the groups file is missing or damaged, and without it article numbers could be given twice: put it back from a backup, however old"
+}
+
+func (groupsLost) Is(target error) bool { return target == pool.ErrCorrupt }
+
 func parseGroups(text []byte) ([]*group, error) {
-	bad := fmt.Errorf("groups file: %w", pool.ErrCorrupt)
 	const sumSize = len("00000000\n")
 	if len(text) < len(groupsMagic)+sumSize || !bytes.HasPrefix(text, []byte(groupsMagic)) {
-		return nil, bad
+		return nil, errGroupsLost
 	}
 	lines, sum := text[:len(text)-sumSize], text[len(text)-sumSize:]
 	if string(sum) != fmt.Sprintf("%08x\n", crc32.Checksum(lines, crc32.MakeTable(crc32.Castagnoli))) {
-		return nil, bad
+		return nil, errGroupsLost
 	}
 	var out []*group
 	for line := range strings.Lines(string(lines[len(groupsMagic):])) {
 		g, err := parseGroup(strings.TrimSuffix(line, "\n"))
 		if err != nil {
-			return nil, bad
+			return nil, errGroupsLost
 		}
 		out = append(out, g)
 	}
@@ -114,7 +124,7 @@ func (s *Store) loadGroups(mayBeMissing bool) error {
 		if mayBeMissing {
 			return nil
 		}
-		return fmt.Errorf("groups file is missing: %w", pool.ErrCorrupt)
+		return errGroupsLost
 	}
 	if err != nil {
 		return err
