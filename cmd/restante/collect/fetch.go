@@ -11,6 +11,7 @@ import (
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/gateway/remote"
 	"github.com/restante/restante/pool"
+	"github.com/restante/restante/pool/article"
 )
 
 const (
@@ -29,25 +30,66 @@ type fetcher struct {
 	conn   *remote.Conn
 	server string
 	group  pool.Group
-	must   bool                                             // the server has to carry the group
-	note   func(next pool.Number, end bool) []mailbox.Event // what is to be noted with how far it has come; nil: that alone
+	must   bool                                              // the server has to carry the group
+	note   func(at mailbox.Cursor, end bool) []mailbox.Event // what is to be noted with how far it has come; nil: that alone
+
+	at mailbox.Cursor // how far it has come
+}
+
+// prepare makes ready to read groups of a server. Where the numbers of one have begun anew all
+// are read from their start, since what one says is compared with another.
+func (r *run) prepare(conn *remote.Conn, groups ...*fetcher) error {
+	if _, err := conn.Send("MODE READER"); err != nil {
+		return err
+	}
+	anew := false
+	var start []mailbox.Event
+	for _, f := range groups {
+		is, err := f.anew()
+		if err != nil {
+			return err
+		}
+		anew = anew || is
+		start = append(start, mailbox.Event{Cursor: &mailbox.Cursor{Server: f.server, Group: f.group, Next: 1}})
+	}
+	if !anew {
+		return nil
+	}
+	return r.Mail.Put(start...)
+}
+
+// anew says whether a server's numbers have begun anew since the group was read, as after
+// the loss of its disk: there are fewer, or another article has the number of the last.
+// That this one is gone is no sign of that.
+func (f *fetcher) anew() (bool, error) {
+	before := f.Mail.Cursor(f.server, f.group)
+	if before.Next == 1 {
+		return false, nil
+	}
+	_, high, err := f.marks()
+	if err != nil || high == 0 {
+		return false, err
+	}
+	if before.Next > high+1 || before.Last == 0 {
+		return before.Next > high+1, nil
+	}
+	reply, err := f.conn.Send("STAT " + number(before.Last))
+	fields := strings.Fields(reply.Text)
+	if err != nil || reply.Code != nntp.CodeStat || len(fields) < 2 {
+		return false, err
+	}
+	_, malformed := pool.ParseMessageID(fields[1])
+	return malformed == nil && fields[1] != before.Article, nil
 }
 
 // all hands over every article that came since the last time.
 func (f *fetcher) all(ctx context.Context, each func(n pool.Number, text []byte) error) error {
-	if _, err := f.conn.Send("MODE READER"); err != nil {
-		return err
-	}
-	low, high, err := f.marks()
+	from, high, err := f.rest()
 	if err != nil {
 		return err
 	}
 	if high == 0 { // there is nothing, which is to be judged as well
-		return f.Mail.Put(f.noted(f.Mail.Cursor(f.server, f.group).Next, true)...)
-	}
-	from := max(f.Mail.Cursor(f.server, f.group).Next, low)
-	if from > high+1 { // the server has begun anew
-		from = low
+		return f.Mail.Put(f.noted(true)...)
 	}
 	all, since := int(high-from)+1, from
 	for n := from; n <= high; n += window {
@@ -58,25 +100,43 @@ func (f *fetcher) all(ctx context.Context, each func(n pool.Number, text []byte)
 		if err := f.some(n, last, each); err != nil {
 			return err
 		}
+		f.at.Next = last + 1
 		f.Progress(int(last-from)+1, all)
 		if last-since >= keepEvery && last < high {
-			if err := f.Mail.Put(f.noted(last+1, false)...); err != nil {
+			if err := f.Mail.Put(f.noted(false)...); err != nil {
 				return err
 			}
 			since = last
 		}
 	}
-	return f.Mail.Put(f.noted(high+1, true)...)
+	return f.Mail.Put(f.noted(true)...)
 }
 
-func (f *fetcher) noted(next pool.Number, end bool) []mailbox.Event {
-	if f.note != nil {
-		return f.note(next, end)
+// rest returns what of the group was not read yet; zeros where there is nothing.
+func (f *fetcher) rest() (from, high pool.Number, err error) {
+	f.at = f.Mail.Cursor(f.server, f.group)
+	low, high, err := f.marks()
+	if err != nil || high == 0 {
+		return 0, 0, err
 	}
-	if f.Mail.Cursor(f.server, f.group).Next == next {
+	from = max(f.at.Next, low)
+	if from > high+1 { // it has begun anew just now
+		from = low
+	}
+	f.at.Next = from
+	return from, high, nil
+}
+
+func (f *fetcher) noted(end bool) []mailbox.Event {
+	if f.note != nil {
+		return f.note(f.at, end)
+	}
+	if f.Mail.Cursor(f.server, f.group).Next == f.at.Next {
 		return nil
 	}
-	return []mailbox.Event{{Cursor: &mailbox.Cursor{Server: f.server, Group: f.group, Next: next}}}
+	at := f.at
+	at.Unjudged = nil
+	return []mailbox.Event{{Cursor: &at}}
 }
 
 // marks asks for a group's water marks; zeros where there is nothing.
@@ -119,7 +179,13 @@ func (f *fetcher) some(from, to pool.Number, each func(n pool.Number, text []byt
 	for n := from; n <= to; n++ {
 		commands = append(commands, fmt.Sprintf("ARTICLE %d", n))
 	}
-	return f.ask(commands, func(i int, text []byte) error { return each(from+pool.Number(i), text) })
+	return f.ask(commands, func(i int, text []byte) error {
+		n := from + pool.Number(i)
+		if id, ok := article.HeaderField(text, "Message-ID"); ok {
+			f.at.Last, f.at.Article = n, id
+		}
+		return each(n, text)
+	})
 }
 
 // ask sends commands together, and hands over the articles that they bring.

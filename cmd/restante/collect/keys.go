@@ -341,6 +341,9 @@ func (r *run) published(ctx context.Context, server remote.Server) error {
 	}
 	f := &fetcher{run: r, conn: conn, server: server.Address, group: keysGroup}
 	var before [][]byte // what own gateways have posted: directories, which name the ones before them
+	if err := r.prepare(conn, f); err != nil {
+		return err
+	}
 	err = f.all(ctx, func(_ pool.Number, text []byte) error {
 		domain, signed, err := noteOf(text, keysGroup)
 		if err != nil {

@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"crypto/sha256"
+	"strconv"
 	"strings"
 
 	"github.com/restante/restante/crypto/note"
@@ -30,13 +31,17 @@ func (r *run) take(ctx context.Context, server remote.Server) error {
 			}
 		}
 	}
+	manifests := &fetcher{run: r, conn: conn, server: server.Address, group: manifestGroup}
+	entries := &fetcher{run: r, conn: conn, server: server.Address, group: r.Group, must: true}
+	if err := r.prepare(conn, manifests, entries); err != nil {
+		return err
+	}
 	w := r.newWatch(server.Address)
 	w.own = r.Matching
-	manifests := &fetcher{run: r, conn: conn, server: server.Address, group: manifestGroup, note: w.manifests}
+	manifests.note, entries.note = w.manifests, w.entries
 	if err := manifests.all(ctx, func(_ pool.Number, text []byte) error { w.manifest(text); return nil }); err != nil {
 		return err
 	}
-	entries := &fetcher{run: r, conn: conn, server: server.Address, group: r.Group, must: true, note: w.entries}
 	if r.Matching {
 		err = r.takeMatching(ctx, entries, w)
 	} else {
@@ -83,16 +88,12 @@ func (m *matcher) signed(e *entry.Entry, signature string) bool {
 // takeMatching asks a server for the user's own entries alone, by Message-ID, of
 // every batch that it may have. The server learns which entries are one person's.
 func (r *run) takeMatching(ctx context.Context, f *fetcher, w *watch) error {
-	low, high, err := f.marks()
+	from, high, err := f.rest()
 	if err != nil {
 		return err
 	}
 	if high == 0 {
-		return r.Mail.Put(f.noted(r.Mail.Cursor(f.server, r.Group).Next, true)...)
-	}
-	from := max(r.Mail.Cursor(f.server, r.Group).Next, low)
-	if from > high+1 {
-		from = low
+		return r.Mail.Put(f.noted(true)...)
 	}
 	for n := from; n <= high; n += keepEvery {
 		last := min(n+keepEvery-1, high)
@@ -107,8 +108,9 @@ func (r *run) takeMatching(ctx context.Context, f *fetcher, w *watch) error {
 				return err
 			}
 		}
+		f.at.Next = last + 1
 		r.Progress(int(last-from)+1, int(high-from)+1)
-		if err := r.Mail.Put(f.noted(last+1, last == high)...); err != nil {
+		if err := r.Mail.Put(f.noted(last == high)...); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
@@ -143,6 +145,9 @@ func (r *run) list(f *fetcher, from, to pool.Number) ([]string, error) {
 		fields := strings.Split(string(line), "\t")
 		if len(fields) < 5 {
 			continue
+		}
+		if n, err := strconv.ParseUint(fields[0], 10, 31); err == nil && pool.Number(n) <= to {
+			f.at.Last, f.at.Article = pool.Number(n), fields[4]
 		}
 		if m := r.match[domainOf(fields[4])]; m != nil && m.lists(fields[3], fields[4]) {
 			wanted = append(wanted, "ARTICLE "+fields[4])

@@ -21,7 +21,7 @@ type watch struct {
 	known   map[batchKey]bool // written down before
 	passed  map[string]uint64 // batches up to these are done with, but for what is known
 	newest  map[string]uint64 // the newest batches seen in this run
-	next    pool.Number       // of the group of manifests
+	read    *mailbox.Cursor   // of the group of manifests
 	history map[string]*history
 	found   map[string]*Finding
 	own     bool // only the user's own entries are asked for, and only they can be lacking
@@ -126,14 +126,15 @@ func (w *watch) entry(m *matcher, e *entry.Entry) bool {
 
 // manifests holds back how far the manifests were read until the entries are: what
 // they name is written down only where it is lacking then.
-func (w *watch) manifests(next pool.Number, _ bool) []mailbox.Event {
-	w.next = next
+func (w *watch) manifests(at mailbox.Cursor, _ bool) []mailbox.Event {
+	w.read = &at
 	return nil
 }
 
 // entries says what is to be written down with how far the pool was read.
-func (w *watch) entries(next pool.Number, end bool) []mailbox.Event {
-	cursor := &mailbox.Cursor{Server: w.server, Group: w.Group, Next: next}
+func (w *watch) entries(at mailbox.Cursor, end bool) []mailbox.Event {
+	cursor := &at
+	cursor.Unjudged = nil
 	if w.own {
 		cursor.Unjudged = w.today()
 	}
@@ -157,8 +158,8 @@ func (w *watch) entries(next pool.Number, end bool) []mailbox.Event {
 			events = append(events, mailbox.Event{History: &h.History})
 		}
 	}
-	if w.next > 0 {
-		events = append(events, mailbox.Event{Cursor: &mailbox.Cursor{Server: w.server, Group: manifestGroup, Next: w.next}})
+	if w.read != nil {
+		events = append(events, mailbox.Event{Cursor: w.read})
 	}
 	for key, b := range w.batches {
 		w.judge(b)

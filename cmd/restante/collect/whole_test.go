@@ -80,7 +80,7 @@ func TestWatch_noticesWhatAServerDropsOrSwaps(t *testing.T) {
 		t.Fatal(err)
 	}
 	give(w, entries[2], forger)
-	if err := mail.Put(w.entries(4, true)...); err != nil {
+	if err := mail.Put(w.entries(mailbox.Cursor{Server: "server", Group: r.Group, Next: 4}, true)...); err != nil {
 		t.Fatal(err)
 	}
 	want := &Finding{Server: "server", Gateway: domain, Lacking: 2, Mine: 1, Swapped: 1}
@@ -92,7 +92,7 @@ func TestWatch_noticesWhatAServerDropsOrSwaps(t *testing.T) {
 	w = r.newWatch("server")
 	give(w, entries[2], signer)
 	_ = w.entry(m, entries[0])
-	if err := mail.Put(w.entries(6, true)...); err != nil {
+	if err := mail.Put(w.entries(mailbox.Cursor{Server: "server", Group: r.Group, Next: 6}, true)...); err != nil {
 		t.Fatal(err)
 	}
 	if left := mail.Batches("server"); w.found[domain].Wrong() || len(left) != 0 {

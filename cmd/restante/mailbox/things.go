@@ -88,11 +88,14 @@ type Book struct {
 	ForkB  []byte              `json:"fork_b,omitempty"`
 }
 
-// A Cursor is how far a group was read at a server.
+// A Cursor is how far a group was read at a server. The last article before Next is
+// remembered: where the server has another one under its number, it numbers anew.
 type Cursor struct {
-	Server string      `json:"server"`
-	Group  pool.Group  `json:"group"`
-	Next   pool.Number `json:"next"`
+	Server  string      `json:"server"`
+	Group   pool.Group  `json:"group"`
+	Next    pool.Number `json:"next"`
+	Last    pool.Number `json:"last,omitempty"`    // the number of that article; 0: not known
+	Article string      `json:"article,omitempty"` // its Message-ID
 
 	// Unjudged is set while a run is under way: of a gateway's batches up to that
 	// one nobody knows any more whether they were whole.
