@@ -291,12 +291,34 @@ func (s *Store) Seen(ctx context.Context, id pool.MessageID) (bool, error) {
 
 // LendByNumber implements [pool.Lender]. What is in memory is never taken away.
 func (s *Store) LendByNumber(ctx context.Context, name pool.Group, n pool.Number) (pool.Loan, error) {
-	return pool.Hold(s.ByNumber(ctx, name, n))
+	return s.lend(s.ByNumber(ctx, name, n))
 }
 
 // LendByID implements [pool.Lender].
 func (s *Store) LendByID(ctx context.Context, id pool.MessageID) (pool.Loan, error) {
-	return pool.Hold(s.ByID(ctx, id))
+	return s.lend(s.ByID(ctx, id))
+}
+
+func (s *Store) lend(a *pool.Stored, err error) (pool.Loan, error) {
+	held, err := pool.Hold(a, err)
+	if err != nil {
+		return nil, err
+	}
+	return loan{held, s, a}, nil
+}
+
+// A loan is an article in memory that lies where it lies now.
+type loan struct {
+	pool.Loan
+	store   *Store
+	article *pool.Stored
+}
+
+// Summary implements [pool.Loan].
+func (l loan) Summary() pool.Summary {
+	l.store.mu.RLock()
+	defer l.store.mu.RUnlock()
+	return l.store.visible(l.article).Summary()
 }
 
 // Since implements [pool.Store].

@@ -181,10 +181,6 @@ func testCancelMany(t *testing.T, r *room) {
 }
 
 func testBegin(t *testing.T, r *room) {
-	b, ok := r.Store.(pool.Beginner)
-	if !ok {
-		t.Skip("the store appends in one step only")
-	}
 	r.group("a")
 	var articles []*pool.Article
 	for i := range 50 {
@@ -193,7 +189,7 @@ func testBegin(t *testing.T, r *room) {
 	articles = append(articles, Article(t, "0", "a"))
 	begun := make([]pool.Begun, len(articles))
 	for i, a := range articles {
-		begun[i] = b.Begin(t.Context(), a)
+		begun[i] = pool.Begin(t.Context(), r.Store, a)
 	}
 	for i, filed := range begun[:50] {
 		if at, err := filed.Wait(); err != nil || at[0].Number != pool.Number(i+1) {
@@ -209,14 +205,10 @@ func testBegin(t *testing.T, r *room) {
 }
 
 func testLetsGo(t *testing.T, r *room) {
-	b, ok := r.Store.(pool.Beginner)
-	if !ok {
-		t.Skip("the store appends in one step only")
-	}
 	r.group("a", "b")
 	a := Article(t, "1", "a", "b")
 	id, want := a.ID, wire(a, Server+" a:1 b:1")
-	if _, err := b.Begin(t.Context(), a).Wait(); err != nil {
+	if _, err := pool.Begin(t.Context(), r.Store, a).Wait(); err != nil {
 		t.Fatal(err)
 	}
 	clear(a.Head)

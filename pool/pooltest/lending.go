@@ -17,6 +17,7 @@ func lendingCases() []testCase {
 	return []testCase{
 		{"Lend_sameAsRead", testLendSame},
 		{"Lend_errors", testLendErrors},
+		{"Lend_summaryAsItStands", testLendSummary},
 		{"Lend_staysWhatItWas", testLendStays},
 		{"Lend_staysBehindClose", testLendBehindClose},
 		{"Lend_writersError", testLendWritersError},
@@ -129,6 +130,20 @@ func testLendErrors(t *testing.T, r *room) {
 		if _, err := pool.LendByID(t.Context(), r.Store, ID(name)); !errors.Is(err, pool.ErrNotFound) {
 			t.Errorf("LendByID(%s): %v, want ErrNotFound", name, err)
 		}
+	}
+}
+
+// A loan tells where its article lies now, and not where it did when it was lent.
+func testLendSummary(t *testing.T, r *room) {
+	r.group("a", "b")
+	r.add(Article(t, "x", "a", "b"))
+	loan := r.lend("x")
+	defer loan.Return()
+	if err := r.RemoveGroup(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(r.read("x").Summary(), loan.Summary()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

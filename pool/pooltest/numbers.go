@@ -77,10 +77,6 @@ func testNumberTooLarge(t *testing.T, r *room) {
 
 // testKeptNumbersAtOnce has articles that share a sync.
 func testKeptNumbersAtOnce(t *testing.T, r *room) {
-	b, ok := r.Store.(pool.Beginner)
-	if !ok {
-		t.Skip("the store can't begin an append")
-	}
 	r.group("a")
 	want := map[string]error{"x": nil, "y": pool.ErrNumber, "z": nil}
 	outcome := make(map[string]chan error)
@@ -89,7 +85,7 @@ func testKeptNumbersAtOnce(t *testing.T, r *room) {
 		n    pool.Number
 	}{{"x", 4}, {"y", 4}, {"z", 6}} {
 		done := make(chan error, 1)
-		begun := b.Begin(t.Context(), numbered(Article(t, c.name, "a"), c.n))
+		begun := pool.Begin(t.Context(), r.Store, numbered(Article(t, c.name, "a"), c.n))
 		go func() {
 			_, err := begun.Wait()
 			done <- err
@@ -106,11 +102,18 @@ func testKeptNumbersAtOnce(t *testing.T, r *room) {
 	}
 }
 
-func testSetHigh(t *testing.T, r *room) {
+// higher returns the store as one whose water marks can be raised.
+func (r *room) higher() pool.SetHigher {
+	r.t.Helper()
 	s, ok := r.Store.(pool.SetHigher)
 	if !ok {
-		t.Skip("the store can't raise a high water mark")
+		r.t.Fatal("the store can't raise a high water mark")
 	}
+	return s
+}
+
+func testSetHigh(t *testing.T, r *room) {
+	s := r.higher()
 	r.group("a")
 	for _, high := range []pool.Number{50, 20} { // never lowered
 		if err := s.SetHigh(t.Context(), "a", high); err != nil {
@@ -135,10 +138,8 @@ func testSetHigh(t *testing.T, r *room) {
 func testReopenNumbers(t *testing.T, r *room, reopen func()) {
 	r.group("a", "b")
 	r.add(numbered(Article(t, "x", "a", "b"), 7, 40))
-	if s, ok := r.Store.(pool.SetHigher); ok {
-		if err := s.SetHigh(t.Context(), "b", 99); err != nil {
-			t.Fatal(err)
-		}
+	if err := r.higher().SetHigh(t.Context(), "b", 99); err != nil {
+		t.Fatal(err)
 	}
 	before := Take(t, r.Store)
 	reopen()

@@ -89,12 +89,8 @@ func (r *room) unchanged(g pool.Group, name string, marks [3]int) {
 }
 
 func testGroupFull(t *testing.T, r *room) {
-	s, ok := r.Store.(pool.SetHigher)
-	if !ok {
-		t.Skip("the store can't raise a high water mark")
-	}
 	r.group("full", "b")
-	if err := s.SetHigh(t.Context(), "full", pool.MaxNumber-1); err != nil {
+	if err := r.higher().SetHigh(t.Context(), "full", pool.MaxNumber-1); err != nil {
 		t.Fatal(err)
 	}
 	r.fill("full", "last")
