@@ -113,19 +113,26 @@ func openFormer(files record.FS, dir string, memory int) (*index, error) {
 // way to a table, and the rest for what is read of tables. The parts of these that lead
 // to a key, filters and lists of blocks, take a few octets an article: where there is
 // no memory for them they are read and summed again for every key.
+//
+// Almost all keys are later than those before them in their line, so that tables of
+// older ones seldom need to be merged with new ones, if only the levels are small: what is
+// merged with each table that is written is all of the first level (ten times
+// CompactionTotalSize), and what lies between the lines that one table holds the ends of
+// (CompactionGPOverlapsFactor tables).
 func openAnyIndex(files record.FS, dir string, memory int) (x *index, version string, err error) {
 	at, err := indexStorage(files, dir)
 	if err != nil {
 		return nil, "", doubted(err)
 	}
 	db, err := leveldb.Open(indexFiles{at}, &opt.Options{
-		WriteBuffer:            memory / 8,
-		BlockCacheCapacity:     memory / 4 * 3,
-		CompactionTableSize:    max(min(memory/8, 16<<20), 1<<20),
-		CompactionTotalSize:    max(min(memory*4, 256<<20), 10<<20),
-		Filter:                 filter.NewBloomFilter(10),
-		Compression:            opt.NoCompression,
-		DisableSeeksCompaction: true,
+		WriteBuffer:                memory / 8,
+		BlockCacheCapacity:         memory / 4 * 3,
+		CompactionTableSize:        max(min(memory/8, 16<<20), 1<<20),
+		CompactionTotalSize:        memory / 32,
+		CompactionGPOverlapsFactor: 1,
+		Filter:                     filter.NewBloomFilter(10),
+		Compression:                opt.NoCompression,
+		DisableSeeksCompaction:     true,
 		// A transaction that can't begin, as after a failed write, keeps the lock that
 		// Close waits for.
 		DisableLargeBatchTransaction: true,
