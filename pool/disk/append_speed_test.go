@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,23 +89,60 @@ func (p *plain) run(b *testing.B, batches []int64) time.Duration {
 	return time.Since(start)
 }
 
-// runBeside is run while there are as many goroutines as processors that always have
-// something to do, in steps of some microseconds as those have who append.
-func (p *plain) runBeside(b *testing.B, batches []int64) time.Duration {
-	var done atomic.Bool
-	var others sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		others.Go(func() {
-			from, to := make([]byte, 32<<10), make([]byte, 32<<10)
-			for !done.Load() {
-				copy(to, from)
-				runtime.Gosched()
+// runFor has the octets brought by that many goroutines, each of which waits for the sync
+// of some of them before it brings more: the group commit of many writers, and nothing else.
+// What comes while a batch is written and synced goes into the next one.
+func (p *plain) runFor(b *testing.B, writers, n int, octets int64) time.Duration {
+	type commit struct {
+		buf  []byte
+		done chan struct{}
+	}
+	var mu sync.Mutex
+	next := &commit{done: make(chan struct{})}
+	came := make(chan struct{}, 1)
+	text := bytes.Repeat([]byte("p"), int(octets)/n)
+	var left atomic.Int64
+	left.Store(int64(n))
+	var running sync.WaitGroup
+	start := time.Now()
+	for range writers {
+		running.Go(func() {
+			for left.Add(-1) >= 0 {
+				mu.Lock()
+				mine := next
+				mine.buf = append(mine.buf, text...)
+				mu.Unlock()
+				select {
+				case came <- struct{}{}:
+				default:
+				}
+				<-mine.done
 			}
 		})
 	}
-	defer others.Wait()
-	defer done.Store(true)
-	return p.run(b, batches)
+	go func() {
+		running.Wait()
+		close(came)
+	}()
+	var spare []byte
+	for range came {
+		mu.Lock()
+		m := next
+		next = &commit{buf: spare[:0], done: make(chan struct{})}
+		mu.Unlock()
+		if len(m.buf) > 0 {
+			if _, err := p.file.WriteAt(m.buf, p.end); err != nil {
+				b.Fatal(err)
+			}
+			if err := p.file.Sync(); err != nil {
+				b.Fatal(err)
+			}
+			p.end += int64(len(m.buf))
+		}
+		close(m.done)
+		spare = m.buf
+	}
+	return time.Since(start)
 }
 
 // Durable appends, as a share of what the same disk gives, in turns, to a plain
@@ -155,12 +191,16 @@ func appendBesidePlain(b *testing.B, size, writers int) {
 		same := tape.take()
 		batches += len(same)
 		plainly += p.run(b, same)
-		beside += p.runBeside(b, same)
+		var octets int64
+		for _, size := range same {
+			octets += size
+		}
+		beside += p.runFor(b, writers, min(left, turn), octets)
 		b.StartTimer()
 	}
 	b.StopTimer()
 	b.ReportMetric(100*plainly.Seconds()/took.Seconds(), "%-of-plain")
-	b.ReportMetric(100*beside.Seconds()/took.Seconds(), "%-of-plain-with-busy-processors")
+	b.ReportMetric(100*beside.Seconds()/took.Seconds(), "%-of-group-commit")
 	b.ReportMetric(float64(cpu.Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 	b.ReportMetric(float64(b.N)/float64(batches), "articles/sync")
 }
