@@ -43,10 +43,16 @@ func (o *Overview) AppendLine(dst []byte, id MessageID, xref string) []byte {
 // Xref returns the value of the Xref header for an article that server holds at
 // the given locations (RFC 5536, Section 3.2.14).
 func Xref(server string, at []Location) string {
-	out := append(make([]byte, 0, 64), server...)
+	var room [128]byte // most fit: nothing but the string is allocated
+	return string(AppendXref(room[:0], server, at))
+}
+
+// AppendXref appends what Xref returns to dst.
+func AppendXref(dst []byte, server string, at []Location) []byte {
+	dst = append(dst, server...)
 	for _, l := range at {
-		out = append(append(append(out, ' '), l.Group...), ':')
-		out = strconv.AppendUint(out, uint64(l.Number), 10)
+		dst = append(append(append(dst, ' '), l.Group...), ':')
+		dst = strconv.AppendUint(dst, uint64(l.Number), 10)
 	}
-	return string(out)
+	return dst
 }

@@ -17,8 +17,7 @@ type Form struct {
 // is the server's name in Xref, at the places that the store gave the article.
 // Every store goes by it, so that all of them send the same octets.
 func Complete(a *pool.Article, server string, at []pool.Location) Form {
-	xref := pool.Xref(server, at)
-	line := xrefLine(xref)
+	line, xref := xrefLine(server, at)
 	overview := a.Overview
 	overview.Bytes += len(line)
 	return Form{Xref: line, Overview: overview.AppendLine(nil, a.ID, xref), HeadSize: len(a.Head) + len(line)}
@@ -51,18 +50,22 @@ func Render(a *pool.Article, server string, at []pool.Location) *pool.Stored {
 	}
 }
 
-// xrefLine returns the Xref header field, folded between locations where it
-// would pass the longest header line. A server's name that can't be folded
-// stays as it is.
-func xrefLine(xref string) string {
-	if len("Xref: ")+len(xref) <= maxHeaderLine {
-		return "Xref: " + xref + "\r\n"
+// xrefLine returns the Xref header field, and what it says. The field is folded between
+// locations where it would pass the longest header line. A server's name that can't be
+// folded stays as it is.
+func xrefLine(server string, at []pool.Location) (line, xref string) {
+	const name = "Xref: "
+	var room [128]byte // most fit: nothing but the string is allocated
+	line = string(append(pool.AppendXref(append(room[:0], name...), server, at), "\r\n"...))
+	xref = line[len(name) : len(line)-len("\r\n")]
+	if len(name)+len(xref) <= maxHeaderLine {
+		return line, xref
 	}
 	raw, ok := fold("Xref", xref)
 	if !ok {
 		raw = " " + xref
 	}
-	return "Xref:" + raw + "\r\n"
+	return "Xref:" + raw + "\r\n", xref
 }
 
 // RawField finds the first header field of that name, in any case, in header

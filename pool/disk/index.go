@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -73,13 +74,18 @@ func indexStorage(files record.FS, dir string) (storage.Storage, error) {
 
 // indexFiles syncs each journal when the next one begins. Otherwise the end of
 // one may be lost with the power although the next is kept, with a checkpoint
-// behind it, and the articles between would be lost to sight.
+// behind it, and the articles between would be lost to sight. And it writes tables,
+// which nobody reads before they are synced, in more than one block at a time.
 type indexFiles struct{ storage.Storage }
 
 func (s indexFiles) Create(fd storage.FileDesc) (storage.Writer, error) {
 	w, err := s.Storage.Create(fd)
-	if err == nil && fd.Type == storage.TypeJournal {
+	switch {
+	case err != nil:
+	case fd.Type == storage.TypeJournal:
 		w = journalFile{w}
+	case fd.Type == storage.TypeTable:
+		w = tableFile{w, bufio.NewWriterSize(w, tableWrite)}
 	}
 	return w, err
 }
@@ -87,6 +93,25 @@ func (s indexFiles) Create(fd storage.FileDesc) (storage.Writer, error) {
 type journalFile struct{ storage.Writer }
 
 func (w journalFile) Close() error { return errors.Join(w.Sync(), w.Writer.Close()) }
+
+// tableWrite is how many octets of a table are written at once.
+const tableWrite = 128 << 10
+
+type tableFile struct {
+	storage.Writer
+	buf *bufio.Writer
+}
+
+func (w tableFile) Write(p []byte) (int, error) { return w.buf.Write(p) }
+
+func (w tableFile) Sync() error {
+	if err := w.buf.Flush(); err != nil {
+		return err
+	}
+	return w.Writer.Sync()
+}
+
+func (w tableFile) Close() error { return errors.Join(w.buf.Flush(), w.Writer.Close()) }
 
 // openIndex opens the index or makes one. What is damaged, or of another version, is
 // in doubt.
