@@ -78,6 +78,11 @@ func spool(c *cobra.Command, s gateway.Settings, folder string, groups []archive
 	if err != nil {
 		return err
 	}
+	// Marks that were raised never come down: the articles could not follow any more.
+	full := func(g archive.Active) bool { return !g.Empty }
+	if src.Left() == 0 && slices.ContainsFunc(groups, full) {
+		return fmt.Errorf("nothing was imported: there are no articles in %s, and the active file says that there are some; name the folder that INN calls patharticles, with tradspool in it", folder)
+	}
 	store, err := gateway.OpenToImport(c.Context(), s)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 type Active struct {
 	Name    pool.Group
 	High    pool.Number // the highest number that was ever given
+	Empty   bool        // whether it has no article any more
 	Posting pool.Posting
 }
 
@@ -38,9 +39,13 @@ func ReadActive(r io.Reader) (groups []Active, unusable int, err error) {
 		if len(f) == 0 {
 			continue
 		}
-		high, err := uint64(0), errors.New("too few fields")
+		var high, low uint64
+		err = errors.New("too few fields")
 		if len(f) == 4 {
+			var err2 error
 			high, err = strconv.ParseUint(f[1], 10, 64)
+			low, err2 = strconv.ParseUint(f[2], 10, 64)
+			err = errors.Join(err, err2)
 		}
 		if err != nil || cut || high > uint64(pool.MaxNumber) {
 			return nil, 0, fmt.Errorf("line %d of the active file is not of the form: name high low flag", number)
@@ -53,7 +58,7 @@ func ReadActive(r io.Reader) (groups []Active, unusable int, err error) {
 			unusable++
 			continue
 		}
-		groups = append(groups, Active{Name: name, High: pool.Number(high), Posting: posting(f[3])})
+		groups = append(groups, Active{Name: name, High: pool.Number(high), Empty: low > high, Posting: posting(f[3])})
 	}
 }
 

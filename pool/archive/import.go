@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -36,7 +37,7 @@ type Importer struct {
 
 // Counts is what became of the articles of an archive.
 type Counts struct {
-	Read      int
+	Read      int            // and something became of it
 	Filed     int            // and on stable storage
 	Duplicate int            // seen before
 	Refused   map[string]int // by reason
@@ -159,9 +160,6 @@ func (r *run) file(ctx context.Context, a *pool.Article, item Item) error {
 func (r *run) note(err error, item Item, final bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if final {
-		r.counts.Read++
-	}
 	var refusal *pool.Refusal
 	switch {
 	case !final:
@@ -174,8 +172,12 @@ func (r *run) note(err error, item Item, final bool) bool {
 		r.counts.Refused[NumberTaken]++
 	case errors.As(err, &refusal), errors.Is(err, pool.ErrGroupFull):
 		r.counts.Refused[r.importer.Reason(err)]++
-	case r.failed == nil:
-		r.failed = err
+	default: // what becomes of it is not known
+		r.failed = cmp.Or(r.failed, err)
+		final = false
+	}
+	if final {
+		r.counts.Read++
 	}
 	return r.failed == nil
 }

@@ -158,11 +158,11 @@ func TestReadActive_leavesOutWhatIsInns(t *testing.T) {
 	const text = "control 1 1 n\ncontrol.cancel 5 1 n\njunk 1 1 n\nto.peer 0 1 y\nmisc.test 0000000012 0000000003 y\n" +
 		"misc.alias 0 1 =misc.test\nmisc.mod 7 1 m\nmisc.closed 3 4 x\nnot..a.name 1 1 y\nmisc.junked 1 1 j\n"
 	got, unusable, err := archive.ReadActive(strings.NewReader(text))
-	want := []archive.Active{{"misc.test", 12, 'y'}, {"misc.mod", 7, 'm'}, {"misc.closed", 3, 'n'}}
+	want := []archive.Active{{"misc.test", 12, false, 'y'}, {"misc.mod", 7, false, 'm'}, {"misc.closed", 3, true, 'n'}}
 	if diff := cmp.Diff(want, got); diff != "" || unusable != 1 || err != nil {
 		t.Errorf("%d unusable, %v (-want +got):\n%s", unusable, err, diff)
 	}
-	for _, bad := range []string{"misc.test 1 y\n", "misc.test x 1 y\n", "misc.test 2147483648 1 y\n", "a 1 1 y extra\n"} {
+	for _, bad := range []string{"misc.test 1 y\n", "misc.test x 1 y\n", "misc.test 2147483648 1 y\n", "a 1 1 y extra\n", "a 1 x y\n"} {
 		if _, _, err := archive.ReadActive(strings.NewReader(bad)); err == nil || !strings.Contains(err.Error(), "line 1") {
 			t.Errorf("%q: %v, want an error with its line", bad, err)
 		}
