@@ -35,8 +35,8 @@ run the same command again: what is there already counts as duplicate.`,
 	c.AddCommand(
 		importForm("mbox", `mbox reads mboxes of the form called mboxrd, which "restanted export mbox" writes.`,
 			func(r io.Reader, maximum int) archive.Source { return archive.NewMbox(r, maximum) }),
-		importForm("rnews", `rnews reads rnews batches, compressed by gzip or bzip2 or not at all. They do not
-say when an article arrived.`,
+		importForm("rnews", `rnews reads rnews batches, compressed ones too. They do not say when an article
+arrived.`,
 			func(r io.Reader, maximum int) archive.Source { return archive.NewRnews(r, maximum) }),
 		importSpool(),
 	)
@@ -47,7 +47,7 @@ func importForm(name, long string, open func(io.Reader, int) archive.Source) *co
 	c := &cobra.Command{
 		Use:     name + " FILE...",
 		Short:   "Bring in articles of the form " + name,
-		Long:    long + "\n\n\"-\" stands for standard input.",
+		Long:    long + "\n\nA FILE may be packed by gzip or bzip2. \"-\" stands for standard input.",
 		Example: "  restanted import " + name + " articles." + name,
 		Args:    cobra.MinimumNArgs(1),
 	}
@@ -102,8 +102,11 @@ func (i *importing) file(c *cobra.Command, name string, open func(io.Reader) arc
 		defer context.AfterFunc(c.Context(), func() { _ = closer.Close() })()
 	}
 	bar := progress(c.ErrOrStderr(), size, "importing", true)
-	reader := progressbar.NewReader(in, bar)
-	err := i.from(c.Context(), open(&reader))
+	watched := progressbar.NewReader(in, bar)
+	text, err := archive.Unpacked(&watched)
+	if err == nil {
+		err = i.from(c.Context(), open(text))
+	}
 	_ = bar.Finish()
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -3,6 +3,8 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +57,23 @@ type Damage struct {
 }
 
 func (d *Damage) Error() string { return fmt.Sprintf("octet %d: %s", d.Offset, d.Sentence) }
+
+// Unpacked reads what is packed by gzip or bzip2, as files of articles often are, and
+// anything else as it is.
+func Unpacked(r io.Reader) (io.Reader, error) {
+	in := bufio.NewReaderSize(r, bufferSize)
+	start, err := in.Peek(len("BZh"))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	switch {
+	case bytes.HasPrefix(start, []byte{0x1f, 0x8b}):
+		return gzip.NewReader(in)
+	case string(start) == "BZh":
+		return bzip2.NewReader(in), nil
+	}
+	return in, nil
+}
 
 // bufferSize is how much is read at a time.
 const bufferSize = 64 << 10
