@@ -11,7 +11,8 @@
 //	history/<epoch>.<n>.rec         message-ids of what expired, the same
 //	index/                          goleveldb, never relied upon
 //	index-doubted                   there while the index must be built anew
-//	quarantine/                     octets that a repair took out of the files above
+//	quarantine/                     octets that a repair took out of the files above, and
+//	                                lists of articles that are lost
 //	articles-lost                   how many these may have been, until the index is built
 //	fsck-state                      how far a check came that was interrupted
 //
@@ -33,7 +34,8 @@
 // segments is built anew from segments and history, beside the old one. From
 // the old one, as far as it can be read and is of these segments, come high
 // marks, withdrawals and message-ids of what is gone that nothing else knows any
-// more; these are written again.
+// more; these are written again. Articles that it knows and that are in no segment any
+// more are listed in the quarantine.
 //
 // What is no record though others follow is damage if it was synced: a mark of its file
 // says so, or the index, or, in a segment that is not the last one of its epoch and while the index is

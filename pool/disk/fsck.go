@@ -122,7 +122,7 @@ func (c *checker) check(ctx context.Context) error {
 	}
 	state := c.loadState()
 	c.state = state
-	c.tellMending(state)
+	c.tellBefore(state)
 	for _, g := range c.segments {
 		res, ok := state.Results[g.number]
 		if ok {

@@ -140,9 +140,8 @@ func flip(t *testing.T, path string, at int64) {
 	}
 }
 
-// However articles are lost, the numbers that are told are those that nobody can
-// read any more.
-func TestFsck_saysWhichNumbersAreLost(t *testing.T) {
+// losses are ways in which articles of a segment are lost.
+func losses() map[string]func(t *testing.T, path string) {
 	end := func(t *testing.T, path string) int64 {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -150,7 +149,7 @@ func TestFsck_saysWhichNumbersAreLost(t *testing.T) {
 		}
 		return info.Size()
 	}
-	for name, harm := range map[string]func(*testing.T, string){
+	return map[string]func(*testing.T, string){
 		"octets": func(t *testing.T, path string) { flip(t, path, end(t, path)*3/4) },
 		"cut off": func(t *testing.T, path string) {
 			if err := os.Truncate(path, end(t, path)/2); err != nil {
@@ -173,7 +172,13 @@ func TestFsck_saysWhichNumbersAreLost(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-	} {
+	}
+}
+
+// However articles are lost, the numbers that are told are those that nobody can
+// read any more.
+func TestFsck_saysWhichNumbersAreLost(t *testing.T) {
+	for name, harm := range losses() {
 		for _, which := range []string{"last", "one before"} {
 			t.Run(name+", "+which, func(t *testing.T) {
 				dir := checkedStore(t)
@@ -186,7 +191,7 @@ func TestFsck_saysWhichNumbersAreLost(t *testing.T) {
 					if len(lost) == 0 {
 						t.Fatal("nothing was lost")
 					}
-					want := fmt.Sprintf("Group %s has lost %d articles: %s.", g, len(lost), ranges(lost))
+					want := fmt.Sprintf("Group %s has lost %d articles: %s.", g, len(lost), ranges(lost, 20))
 					if !slices.Contains(report.Problems, want) {
 						t.Errorf("%q is not in %q", want, report.Problems)
 					}
@@ -267,7 +272,7 @@ func TestFsck_tellsWhatARepairHadFoundThatWasCutShort(t *testing.T) {
 			t.Errorf("%+v", report)
 		}
 	}
-	if r := mustFsck(t, dir, FsckOptions{}); !r.Clean() || len(r.Notes) > 0 {
+	if r := mustFsck(t, dir, FsckOptions{}); !r.Clean() || strings.Contains(strings.Join(r.Notes, " "), "cut short") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -42,7 +42,7 @@ func (c *checker) compare(ctx context.Context) error {
 	}
 	for _, g := range c.groups {
 		if numbers := c.lost[g.id]; len(numbers) > 0 {
-			c.report.problem("Group %s has lost %d articles: %s.", g.info.Name, len(numbers), ranges(numbers))
+			c.report.problem("Group %s has lost %d articles: %s.", g.info.Name, len(numbers), ranges(numbers, 20))
 		}
 	}
 	return nil
@@ -119,8 +119,8 @@ func (c *checker) damaged(p place) bool {
 	return false
 }
 
-// ranges writes ascending numbers as people do: 1-3, 7.
-func ranges(numbers []pool.Number) string {
+// ranges writes ascending numbers as people do: 1-3, 7. It writes so many ranges at most.
+func ranges(numbers []pool.Number, most int) string {
 	var out []string
 	for len(numbers) > 0 {
 		n := 1
@@ -134,7 +134,6 @@ func ranges(numbers []pool.Number) string {
 		}
 		numbers = numbers[n:]
 	}
-	const most = 20
 	if len(out) > most {
 		out = append(slices.Clone(out[:most]), fmt.Sprintf("and %d more ranges", len(out)-most))
 	}

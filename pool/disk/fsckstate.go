@@ -91,8 +91,15 @@ func (c *checker) setOut(state *fsckState) error {
 	return c.saveState(&fsckState{Mending: state.Mending})
 }
 
-// tellMending tells what a repair had found that was cut short.
-func (c *checker) tellMending(state *fsckState) {
+// tellBefore tells what is known of losses before: lists of articles that were lost when
+// the index was built anew, and what a repair had found that was cut short.
+func (c *checker) tellBefore(state *fsckState) {
+	entries, _ := c.files.ReadDir(filepath.Join(c.dir, quarantineDir)) // mostly there is none
+	for _, e := range entries {
+		if name := e.Name(); strings.HasPrefix(name, lostPrefix) && strings.HasSuffix(name, ".txt") {
+			c.report.Notes = append(c.report.Notes, fmt.Sprintf("Articles were lost before this check: %s says which.", filepath.Join(quarantineDir, name)))
+		}
+	}
 	for _, problem := range state.Mending {
 		c.report.Notes = append(c.report.Notes, "A repair that was cut short had found: "+problem)
 	}

@@ -118,6 +118,9 @@ func (c *checker) tellRebuilt(s salvage) {
 		c.report.Repairs = append(c.report.Repairs, fmt.Sprintf(format, args...))
 	}
 	say("The index was built anew.")
+	if s.list != "" {
+		say("Articles of %d places are lost: %s says which.", s.lost, filepath.Join(quarantineDir, s.list))
+	}
 	if s.withdrawals > 0 {
 		say("The records of %d withdrawals were lost. The old index knew them, and they were written again.", s.withdrawals)
 	}

@@ -18,6 +18,8 @@ type salvage struct {
 	ids         int         // message-ids of what is gone
 	blind       bool        // the old index could not be read, or not all of it
 	skipped     pool.Number // numbers that each group left out for that
+	lost        int         // places of articles that are in no segment any more
+	list        string      // the file in the quarantine that says which
 }
 
 // salvageMarks takes over the high water marks that the doubted index knows,
@@ -49,8 +51,15 @@ func (s *Store) salvageGone() error {
 	}
 	ids, withdrawn, err := s.goneIn(old)
 	s.salvaged.blind = err != nil
+	var lost map[pool.Group][]pool.Number
+	if err == nil || len(s.segments) == 0 { // else it may be of another store
+		lost, _ = s.lostIn(old) // as far as it can be read
+	}
 	if err := old.close(); err != nil && !errors.Is(err, errDoubt) {
 		s.salvaged.blind = true
+	}
+	if err := s.listLost(lost); err != nil {
+		return err
 	}
 	for _, h := range withdrawn {
 		known, err := s.withdrawAgain(h)

@@ -148,6 +148,9 @@ func (k *killer) look(i int) {
 		k.t.Errorf("kill %d: open: %v", i, err)
 		return
 	}
+	if n := s.Health().Quarantined; n > 0 {
+		k.t.Errorf("kill %d: %d lists tell of what is lost", i, n)
+	}
 	wrong := k.ledger.check(k.t, s)
 	if h := s.Health(); h.Gaps > 0 || h.CorruptReads > 0 {
 		wrong = append(wrong, fmt.Sprintf("%d gaps, %d damaged", h.Gaps, h.CorruptReads))

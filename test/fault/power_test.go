@@ -82,8 +82,8 @@ func (p *powered) work(rounds int) (wrong []string, errs []error) {
 		return nil, []error{fmt.Errorf("open: %w", err)}
 	}
 	defer func() { _ = s.Close() }() // as far as that can be done
-	if n := s.Health().Gaps; n > 0 {
-		wrong = append(wrong, fmt.Sprintf("the store says that %d places are damaged", n))
+	if h := s.Health(); h.Gaps > 0 || h.Quarantined > 0 {
+		wrong = append(wrong, fmt.Sprintf("the store says that %d places are damaged, and %d lists tell of what is lost", h.Gaps, h.Quarantined))
 	}
 	if broken := p.ledger.check(p.t, s); !p.files.Off() {
 		wrong = append(wrong, broken...)
