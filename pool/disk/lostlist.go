@@ -21,14 +21,14 @@ func (s *Store) lostIn(old *index) (lost map[pool.Group][]pool.Number, err error
 		return nil, err
 	}
 	lost = make(map[pool.Group][]pool.Number)
-	err = old.eachOf('t', func(_, value []byte) (bool, error) {
+	err = old.eachOf('t', func(key, value []byte) (bool, error) {
 		c := cursor{rest: value}
 		h := hashOf(c.bytes())
 		if c.bad {
 			return false, errDoubt
 		}
-		if s.seen.maybe(h) {
-			return true, nil
+		if known, err := s.stillKnown(h, arrivalPlace(key)); known || err != nil {
+			return true, err
 		}
 		at, _ := s.locations(&c)
 		for _, l := range at {
@@ -40,6 +40,21 @@ func (s *Store) lostIn(old *index) (lost map[pool.Group][]pool.Number, err error
 		slices.Sort(numbers)
 	}
 	return lost, err
+}
+
+// stillKnown says whether an article is known of which an old index said where it stands.
+// Fingerprints are enough for that where the segment is whole. Where it is not, one article
+// among a hundred thousand that are lost would be taken for another one that is there.
+func (s *Store) stillKnown(h hash, p place) (bool, error) {
+	if !s.seen.maybe(h) {
+		return false, nil
+	}
+	g := s.segments[p.segment]
+	if g != nil && g.reader != nil && g.gaps == 0 && p.offset < g.size {
+		return true, nil
+	}
+	f, err := s.find(h)
+	return f.standing > illegible, err
 }
 
 // listLost puts a list of lost articles into the quarantine, where an operator is told to
