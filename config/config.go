@@ -338,6 +338,9 @@ func Parse(text []byte) (Config, error) {
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&c); err != nil {
 		return Config{}, decodeProblems(err, reflect.TypeFor[Config]())
 	}
+	if problems := bareLengths(text, reflect.TypeFor[Config](), where); len(problems) > 0 {
+		return Config{}, problems
+	}
 	for i := range c.Groups {
 		if c.Groups[i].Posting == "" {
 			c.Groups[i].Posting = "y"

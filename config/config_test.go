@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -189,6 +190,28 @@ func TestDuration_readsWhatPeopleWrite(t *testing.T) {
 		if err := got.UnmarshalText([]byte(text)); err == nil || got != 77 {
 			t.Errorf("%q is read as %v", text, got)
 		}
+	}
+}
+
+// A number without a unit must not be taken for nanoseconds, wherever it stands.
+func TestParse_lengthsWithoutAUnit(t *testing.T) {
+	_, err := Parse([]byte("domain = \"gw.example\"\n[expire]\nage = 720\n[limits]\nidle = 600\ncutoff = \"240h\"\n" +
+		"[[group]]\nname = \"a\"\n[[group]]\nname = \"b\"\nexpire_age = 5\n[[group]]\nname = \"c\"\nexpire_age = 0\n" +
+		"[[peer]]\nname = \"p\"\n[peer.feed]\naddress = \"p.example:119\"\ndelay = 5\n"))
+	var problems Problems
+	if !errors.As(err, &problems) {
+		t.Fatalf("got %v, want problems", err)
+	}
+	var got []string
+	for _, p := range problems {
+		got = append(got, fmt.Sprint(p.Line, " ", p.Key))
+		if p.Message != errDuration.Error() {
+			t.Errorf("%s: %s", p.Key, p.Message)
+		}
+	}
+	want := []string{"3 expire.age", "5 limits.idle", "11 group.1.expire_age", "19 peer.0.feed.delay"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -133,6 +133,9 @@ func ParseUser(text []byte) (User, error) {
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&u); err != nil {
 		return User{}, decodeProblems(err, reflect.TypeFor[User]())
 	}
+	if problems := bareLengths(text, reflect.TypeFor[User](), where); len(problems) > 0 {
+		return User{}, problems
+	}
 	for i := range u.Gateways {
 		if u.Gateways[i].Security == "" {
 			u.Gateways[i].Security = "tls"
