@@ -95,18 +95,21 @@ func exportTo(ctx context.Context, store *gateway.Stopped, to writer, wanted fun
 	if err != nil {
 		return archive.Exported{}, err
 	}
-	total := 0
+	done, total := int64(0), int64(0)
 	for _, g := range held {
 		if wanted(g.Name) {
-			total += g.Count
+			total += int64(g.Count)
 		}
 	}
-	bar := progress(stderr, int64(total), "exporting", false)
-	counts, err := store.Export(ctx, to, wanted, func(places int) { _ = bar.Add(places) })
+	show, end := progress(stderr, "exporting", false)
+	defer end()
+	counts, err := store.Export(ctx, to, wanted, func(places int) {
+		done += int64(places)
+		show(done, total)
+	})
 	if err == nil {
 		err = to.Flush()
 	}
-	_ = bar.Finish()
 	return counts, err
 }
 

@@ -53,19 +53,9 @@ they repaired; run it again to see that none is left. No output names an article
 }
 
 func fsck(ctx context.Context, data string, repair bool, stdout, stderr io.Writer) error {
-	const what = "checking"
-	show := lines(stderr, what)
-	bar := progress(stderr, 1, what, true)
-	if onTerminal(stderr) {
-		show = func(done, total int64) {
-			if bar.GetMax64() != total { // a repair has more to read
-				bar.ChangeMax64(total)
-			}
-			_ = bar.Set64(done)
-		}
-	}
+	show, end := progress(stderr, "checking", true)
 	report, err := disk.Fsck(ctx, data, disk.FsckOptions{Repair: repair, Progress: show})
-	_ = bar.Finish()
+	end()
 	if report == nil {
 		report = new(disk.FsckReport)
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/restante/restante/gateway"
@@ -101,13 +100,12 @@ func (i *importing) file(c *cobra.Command, name string, open func(io.Reader) arc
 	if closer, ok := in.(io.Closer); ok { // a pipe that says nothing must not hold up the end
 		defer context.AfterFunc(c.Context(), func() { _ = closer.Close() })()
 	}
-	bar := progress(c.ErrOrStderr(), size, "importing", true)
-	watched := progressbar.NewReader(in, bar)
-	text, err := archive.Unpacked(&watched)
+	show, end := progress(c.ErrOrStderr(), "importing", true)
+	text, err := archive.Unpacked(&watched{Reader: in, total: size, show: show})
 	if err == nil {
 		err = i.from(c.Context(), open(text))
 	}
-	_ = bar.Finish()
+	end()
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

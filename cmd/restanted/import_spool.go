@@ -89,26 +89,26 @@ func spool(c *cobra.Command, s gateway.Settings, folder string, groups []archive
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	in := importing{store: store, wanted: func(pool.Group) bool { return true }}
-	bar := progress(c.ErrOrStderr(), int64(src.Left()), "importing", false)
-	err = in.from(c.Context(), watched{src, src.Left(), func(done int) { _ = bar.Set(done) }})
-	_ = bar.Finish()
+	show, end := progress(c.ErrOrStderr(), "importing", false)
+	err = in.from(c.Context(), shown{src, src.Left(), show})
+	end()
 	if err == nil { // else the marks would be in the way of what is still to come
 		err = store.Raise(context.WithoutCancel(c.Context()), groups)
 	}
 	return in.end(c, err)
 }
 
-// watched is a spool that tells how much of it is done.
-type watched struct {
+// shown is a spool that shows how much of it is done.
+type shown struct {
 	*archive.Spool
 	total int
-	tell  func(done int)
+	show  func(done, total int64)
 }
 
 // Next implements [archive.Source].
-func (w watched) Next() (archive.Item, error) {
-	w.tell(w.total - w.Left())
-	return w.Spool.Next()
+func (s shown) Next() (archive.Item, error) {
+	s.show(int64(s.total-s.Left()), int64(s.total))
+	return s.Spool.Next()
 }
 
 func readActive(name string, wanted func(pool.Group) bool) (groups []archive.Active, unusable int, err error) {

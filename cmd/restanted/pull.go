@@ -115,13 +115,10 @@ func pullInto(c *cobra.Command, s gateway.Settings, r gateway.Reading) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	bar := progress(c.ErrOrStderr(), -1, "pulling", false)
+	show, end := progress(c.ErrOrStderr(), "pulling", false)
 	started := time.Now()
-	counts, err := store.Pull(c.Context(), s, r, func(done, all int) {
-		bar.ChangeMax(all)
-		_ = bar.Set(done) // a bar that can't be drawn
-	})
-	_ = bar.Finish()
+	counts, err := store.Pull(c.Context(), s, r, func(done, all int) { show(int64(done), int64(all)) })
+	end()
 	fmt.Fprintf(c.OutOrStdout(), "listed %d, here before %d, taken %d, refused %d, gone %d, put off %d: %d octets in %v\n",
 		counts.Listed, counts.Had, counts.Taken, counts.Refused, counts.Missing, counts.Deferred, counts.Octets, time.Since(started).Round(time.Millisecond))
 	if err != nil {

@@ -175,9 +175,9 @@ func (v *verifying) gateway(ctx context.Context, check *mirror.Verifier, domain 
 	for _, s := range servers {
 		sources = append(sources, s)
 	}
-	bar := progress(v.c.ErrOrStderr(), int64(last-first+1), "verifying "+domain, false)
-	tallies, err := check.Verify(ctx, domain, first, last, sources, func(done int) { _ = bar.Set(done) }) // a bar that can't be drawn
-	_ = bar.Finish()
+	show, end := progress(v.c.ErrOrStderr(), "verifying "+domain, false)
+	tallies, err := check.Verify(ctx, domain, first, last, sources, func(done int) { show(int64(done), int64(last-first+1)) })
+	end()
 	if err != nil {
 		return nil, err
 	}
