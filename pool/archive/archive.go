@@ -36,7 +36,7 @@ type Sink interface {
 	Put(text []byte, arrived time.Time) error
 }
 
-// The causes of a [pool.Refusal] made here.
+// The causes of a [pool.Refusal] made here, which are named so in [Counts.Refused].
 var (
 	ErrTooLarge   = errors.New("too_large")
 	ErrIncomplete = errors.New("incomplete")

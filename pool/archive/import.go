@@ -171,7 +171,7 @@ func (r *run) note(err error, item Item, final bool) bool {
 	case errors.Is(err, pool.ErrNumber):
 		r.counts.Refused[NumberTaken]++
 	case errors.As(err, &refusal), errors.Is(err, pool.ErrGroupFull):
-		r.counts.Refused[r.importer.Reason(err)]++
+		r.counts.Refused[r.reason(err)]++
 	default: // what becomes of it is not known
 		r.failed = cmp.Or(r.failed, err)
 		final = false
@@ -180,4 +180,14 @@ func (r *run) note(err error, item Item, final bool) bool {
 		r.counts.Read++
 	}
 	return r.failed == nil
+}
+
+// reason names the reason of a refusal, be it made here or by the check.
+func (r *run) reason(err error) string {
+	for _, own := range []error{ErrTooLarge, ErrIncomplete} {
+		if errors.Is(err, own) {
+			return own.Error()
+		}
+	}
+	return r.importer.Reason(err)
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -60,8 +62,8 @@ func TestImporter_countsWhatBecameOfEach(t *testing.T) {
 	s := newStore(t, "a", "b")
 	mbox := pack(t, forms()[0], []string{text("1", "a"), text("2", "a,b"), text("1", "b"), "no header\r\n", lined(strings.Repeat("x", limit))})
 	for _, want := range []archive.Counts{
-		{Read: 5, Filed: 2, Duplicate: 1, Refused: map[string]int{"refused": 2}},
-		{Read: 5, Filed: 0, Duplicate: 3, Refused: map[string]int{"refused": 2}}, // once more
+		{Read: 5, Filed: 2, Duplicate: 1, Refused: map[string]int{"refused": 1, "too_large": 1}},
+		{Read: 5, Filed: 0, Duplicate: 3, Refused: map[string]int{"refused": 1, "too_large": 1}}, // once more
 	} {
 		got, err := importer(s).Run(t.Context(), archive.NewMbox(bytes.NewReader(mbox), limit))
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -71,6 +73,23 @@ func TestImporter_countsWhatBecameOfEach(t *testing.T) {
 	got, err := s.ByNumber(t.Context(), "b", 1)
 	if err != nil || !got.Arrived.Equal(start().Add(time.Second)) {
 		t.Errorf("b:1 is %v, %v", got, err)
+	}
+}
+
+// What can't be read is not called malformed.
+func TestImporter_namesWhatCannotBeRead(t *testing.T) {
+	dir := makeSpool(t, []file{spooled("1", "a/1"), spooled("2", "a/2"), spooled(strings.Repeat("x", 3*limit), "a/3")}, native)
+	if err := os.Truncate(filepath.Join(dir, "a", "2"), 20); err != nil {
+		t.Fatal(err)
+	}
+	src, err := archive.OpenSpool(dir, []pool.Group{"a"}, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := importer(newStore(t, "a")).Run(t.Context(), src)
+	want := map[string]int{"incomplete": 1, "too_large": 1}
+	if diff := cmp.Diff(want, got.Refused); diff != "" || err != nil || got.Filed != 1 {
+		t.Errorf("%+v, %v (-want +got):\n%s", got, err, diff)
 	}
 }
 
