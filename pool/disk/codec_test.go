@@ -78,7 +78,7 @@ func TestGroups_roundTrip(t *testing.T) {
 
 func TestFingerprints_knowEachAndAreSmall(t *testing.T) {
 	const n = 200_000
-	var f fingerprints
+	f := newFingerprints()
 	r := rand.New(rand.NewPCG(1, 2))
 	draw := func() (h hash) {
 		binary.BigEndian.PutUint64(h[:], r.Uint64())

@@ -160,6 +160,7 @@ func Open(dir string, options Options) (*Store, error) {
 		byNumber: make(map[uint32]*group),
 		segments: make(map[uint32]*segment),
 		unswept:  make(map[uint32]bool),
+		seen:     newFingerprints(),
 
 		stretches: stretches{room: options.IndexMemory / 8},
 	}

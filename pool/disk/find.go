@@ -78,7 +78,7 @@ func (s *Store) followLead(h hash, l lead) (f found, err error) {
 	var room [1]*segment
 	segments, explained := s.segmentsOf(l, room[:0]), false
 	for _, g := range segments {
-		e := expedition{segment: g, hash: h}
+		e := expedition{seen: &s.seen, segment: g, hash: h}
 		e.look(*buf, l)
 		f = f.better(e.found)
 		explained = explained || e.explained
@@ -107,6 +107,7 @@ func (s *Store) segmentsOf(l lead, dst []*segment) []*segment {
 
 // An expedition looks for the record of a message-id in one segment.
 type expedition struct {
+	seen      *fingerprints // that led here
 	segment   *segment
 	hash      hash
 	found     found
@@ -154,7 +155,7 @@ func (e *expedition) record(p place, first []byte) {
 	other := hashOf(v.id)
 	switch {
 	case other != e.hash:
-		e.explained = e.explained || alike(other, e.hash)
+		e.explained = e.explained || e.seen.alike(other, e.hash)
 	case !v.withdrawn:
 		e.explained, e.found = true, e.found.better(found{filed, p})
 	default: // what the record is has not been checked yet

@@ -424,7 +424,7 @@ func (s *Store) forget() error {
 	clear(s.segments)
 	clear(s.active)
 	s.seen.free()
-	s.seen = fingerprints{}
+	s.seen = newFingerprints()
 	s.badHistory.Store(0)
 	return err
 }

@@ -1,20 +1,23 @@
 package disk
 
 import (
-	"encoding/binary"
+	"hash/maphash"
 	"math/bits"
 	"sync"
 )
 
 // fingerprints is the message-ids ever seen, in memory, and where their records are: it
 // answers for an id that was never seen without touching the disk, and leads to the
-// record of one that was. Of each id it keeps 37 bits of its hash and a lead, in tables
+// record of one that was. Of each id it keeps 37 bits that its hash leads to, and a lead, in tables
 // of 8 octets for each that are between 64 and 85 per cent full, so an
 // id takes 13 octets at most. They grow one after the other, outside Go's heap,
 // which would keep what they were before, and as much again, until it is collected.
 // A wrong lead, of which there is one in 13,000 questions where ten million ids are
 // known, costs a look at a record.
 type fingerprints struct {
+	// seed makes them others in each process: nobody can choose message-ids that have the same
+	// one, and each question about any of which would cost a look at all their records.
+	seed   maphash.Seed
 	shards [256]shard
 }
 
@@ -50,28 +53,24 @@ func (l lead) segment() uint32 { return uint32(l/leadUnits) - 1 }
 // offset returns the lowest offset at which the record may begin, within leadUnit.
 func (l lead) offset() int64 { return int64(l%leadUnits) * leadUnit }
 
-// scatter is an odd number. Multiplied by it, values that come in ascending order
-// are spread over a table that does not know yet how many there will be: at
-// opening some come out of the index that way, and would fill its low end only.
-const scatter = 0x9e3779b1
+func newFingerprints() fingerprints { return fingerprints{seed: maphash.MakeSeed()} }
 
 // fingerprint makes of a hash what the tables keep, above a lead. The shard goes by the
-// hash's first octet and the slot by the following ones.
-func fingerprint(h hash) (shardOf byte, value uint64) {
-	mixed := binary.BigEndian.Uint32(h[1:]) * scatter
-	return h[0], uint64(mixed) << 32 >> leadBits << leadBits
+// hash's first octet.
+func (f *fingerprints) fingerprint(h hash) (shardOf byte, value uint64) {
+	return h[0], maphash.Bytes(f.seed, h[1:]) >> leadBits << leadBits
 }
 
 // alike says whether the tables can't tell two message-ids from each other.
-func alike(a, b hash) bool {
-	i, v := fingerprint(a)
-	j, w := fingerprint(b)
+func (f *fingerprints) alike(a, b hash) bool {
+	i, v := f.fingerprint(a)
+	j, w := f.fingerprint(b)
 	return i == j && v == w
 }
 
 // add adds a lead of a message-id to those that there are.
 func (f *fingerprints) add(h hash, to lead) {
-	i, v := fingerprint(h)
+	i, v := f.fingerprint(h)
 	s := &f.shards[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +79,7 @@ func (f *fingerprints) add(h hash, to lead) {
 
 // replace puts a lead of a message-id in the place of another, or adds it.
 func (f *fingerprints) replace(h hash, from, to lead) {
-	i, v := fingerprint(h)
+	i, v := f.fingerprint(h)
 	s := &f.shards[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +92,7 @@ func (f *fingerprints) replace(h hash, from, to lead) {
 
 // leads appends the leads of a message-id to dst. Where there is none it was never seen.
 func (f *fingerprints) leads(h hash, dst []lead) []lead {
-	i, v := fingerprint(h)
+	i, v := f.fingerprint(h)
 	s := &f.shards[i]
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -27,7 +27,7 @@ func runRemember() bool {
 		fmt.Println(err)
 		return true
 	}
-	var f fingerprints
+	f := newFingerprints()
 	r := rand.New(rand.NewPCG(1, 2))
 	f.add(hash{}, leadGone)
 	before, err := highWater()
