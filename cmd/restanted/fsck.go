@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/restante/restante/gateway"
 	"github.com/restante/restante/pool/disk"
 )
 
@@ -62,7 +63,7 @@ func fsck(ctx context.Context, data string, repair bool, stdout, stderr io.Write
 	canceled := errors.Is(err, context.Canceled)
 	switch {
 	case errors.Is(err, disk.ErrInUse):
-		return errors.New("the gateway is running: stop it first, as it owns the store")
+		return gateway.ErrRuns
 	case canceled && !report.Repairing:
 		return errors.New("interrupted: run it again and it goes on where it was")
 	}
