@@ -114,6 +114,8 @@ type segmentResult struct {
 	UnknownGroups, AboveMarks  int          // places in groups that are not in the groups file, or above their marks
 	Misfiled                   int          // records of another epoch
 	WithdrawalsInIndex, Behind int          // Behind: records that the index is yet to learn of
+	Astray                     []hash       // what it does not know any more, or not yet where it was copied to
+	Copied                     []hash       // what Behind has copies of
 }
 
 func (c *checker) check(ctx context.Context) error {
@@ -140,7 +142,10 @@ func (c *checker) check(ctx context.Context) error {
 			c.keepState(state)
 		}
 		c.results[g.number] = res
-		c.tell(g, res)
+	}
+	c.findAstray()
+	for _, g := range c.segments {
+		c.tell(g, c.results[g.number])
 	}
 	err := errors.Join(c.history(), c.withoutIndex(c.compare(ctx)), c.closeIndex())
 	if n := *c.files.missed; n > 0 {
@@ -303,6 +308,13 @@ func (c *checker) record(g *segment, res *segmentResult, p place, payload []byte
 			res.UnknownGroups++
 		}
 	}
+	if c.index != nil && c.behind(p) {
+		res.Behind++
+		if payload[1] == flagsMoved {
+			res.Copied = append(res.Copied, hashOf(a.ID))
+		}
+		return nil
+	}
 	return c.withoutIndex(c.indexed(res, p, a, withdrawn))
 }
 
@@ -313,13 +325,15 @@ func wellFormed(a *pool.Stored) bool {
 		bytes.HasSuffix(a.Head(), []byte("\r\n")) && found && id == string(a.ID)
 }
 
+// behind says whether the index is yet to learn of a record.
+func (c *checker) behind(p place) bool {
+	at, ok := c.checkpoints[p.segment]
+	return !ok || p.end() > at.offset
+}
+
 // indexed checks what the index has of a record.
 func (c *checker) indexed(res *segmentResult, p place, a *pool.Stored, withdrawn bool) error {
 	if c.index == nil {
-		return nil
-	}
-	if at, ok := c.checkpoints[p.segment]; !ok || p.end() > at.offset {
-		res.Behind++
 		return nil
 	}
 	at, gone := c.withdrawn[hashOf(a.ID)]
@@ -349,10 +363,34 @@ func (c *checker) absent(res *segmentResult, p place, a *pool.Stored) error {
 		return err
 	}
 	at, err := c.index.arrivalOf(a)
-	if at.segment <= p.segment {
+	switch {
+	case at == (place{}):
+		res.Astray = append(res.Astray, hashOf(a.ID))
+	case at.segment <= p.segment:
 		res.Missing++
 	}
 	return err
+}
+
+// findAstray looks for what the index lacks among the copies that it is yet to learn of:
+// opening takes an article out of the index before it enters its copy, and may end between.
+func (c *checker) findAstray() {
+	if c.index == nil {
+		return
+	}
+	copied := make(map[hash]bool)
+	for _, res := range c.results {
+		for _, h := range res.Copied {
+			copied[h] = true
+		}
+	}
+	for _, res := range c.results {
+		for _, h := range res.Astray {
+			if !copied[h] {
+				res.Missing++
+			}
+		}
+	}
 }
 
 // rows checks the rows of an article in the index.

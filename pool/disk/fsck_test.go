@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/syndtr/goleveldb/leveldb"
 
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/pooltest"
@@ -306,6 +307,54 @@ func TestFsck_indexAsACrashLeavesIt(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, everyFile(t, dir)); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
+// Opening that takes over a copy, and ends after it took the original out of the index,
+// leaves a store that is whole; without the copy it is not.
+func TestFsck_betweenAnArticleAndItsCopy(t *testing.T) {
+	for _, copied := range []bool{true, false} {
+		t.Run(fmt.Sprint(copied), func(t *testing.T) {
+			dir := t.TempDir()
+			s := mustOpen(t, dir, small())
+			mustSetGroup(t, s, "a")
+			for i := range 20 {
+				mustAppend(t, s, pooltest.Article(t, fmt.Sprint(i), "a"))
+			}
+			p := placeOf(t, s, "1")
+			payload, err := s.segments[p.segment].read(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, _, err := parseAny(payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.settle()
+			if copied {
+				to := s.active[0]
+				_, err := to.log.Add([]byte{payloadVersion, flagsMoved}, payload[2:])
+				if err := errors.Join(err, to.log.Commit()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			batch := new(leveldb.Batch)
+			if _, err := s.unfile(batch, a, p); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.index.write(batch, false); err != nil {
+				t.Fatal(err)
+			}
+			abandon(t, s)
+			if r := mustFsck(t, dir, FsckOptions{}); r.Clean() != copied {
+				t.Errorf("%+v", r)
+			}
+			s = mustOpen(t, dir, small())
+			defer mustClose(t, s)
+			if _, err := s.ByNumber(t.Context(), "a", 2); (err == nil) != copied {
+				t.Errorf("ByNumber: %v", err)
+			}
+		})
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 const fsckFile = "fsck-state"
 
 // fsckForm changes with what is in it.
-const fsckForm = 2
+const fsckForm = 3
 
 // An fsckState is how far a check came, and what a repair set out to mend.
 type fsckState struct {
