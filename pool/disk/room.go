@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/restante/restante/pool"
@@ -52,6 +53,7 @@ func (s *Store) keepSettling(ctx context.Context) {
 		if s.enter(ctx) != nil {
 			return
 		}
+		runtime.Gosched() // first those go on who were told at the same time that their articles are filed
 		s.settle()
 		s.leave()
 	}
