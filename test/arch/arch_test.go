@@ -21,7 +21,7 @@ var rooms = map[string][]string{
 	"cmd/manual/manualtest": {"github.com/spf13/cobra", "github.com/spf13/pflag"},
 	"cmd/restanted": {
 		"cmd/manual", "config", "gateway", "gateway/admin", "gateway/batch", "gateway/certs", "gateway/feed", "gateway/keyring", "gateway/mirror", "gateway/nntp", "gateway/peer", "gateway/pull",
-		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive", "pool/disk",
+		"gateway/remote", "gateway/session", "crypto/...", "pool", "pool/archive", "pool/disk", "pool/record",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/KimMachineGun/automemlimit/memlimit",
 		"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/dustin/go-nntp/client",
 	},
