@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"strconv"
+	"strings"
+
+	"github.com/restante/restante/pool"
 )
 
 // MaxLine is the longest command line and the longest status line, in octets
@@ -44,6 +47,17 @@ func (c Code) word() string {
 // Positive says whether the reply asks for more or says that all went well:
 // its code is a 1xx, 2xx or 3xx.
 func (r Reply) Positive() bool { return r.Code < 400 }
+
+// Article returns the Message-ID that a reply names which says that an article is there:
+// 220 to 223 (RFC 3977, Sections 6.2.1 to 6.2.4).
+func (r Reply) Article() (id pool.MessageID, ok bool) {
+	fields := strings.Fields(r.Text)
+	if r.Code < CodeArticle || r.Code > CodeStat || len(fields) < 2 {
+		return "", false
+	}
+	id, err := pool.ParseMessageID(fields[1])
+	return id, err == nil
+}
 
 // ParseReply reads a status line without its line end. It returns [ErrReply]
 // when the line does not start with three digits, the first from 1 to 5, and

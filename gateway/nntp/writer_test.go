@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/restante/restante/pool"
 )
 
 // writes keeps each write apart.
@@ -175,5 +177,25 @@ func TestWriter_largeIsNotCopied(t *testing.T) {
 	want := "a" + strings.Repeat("b", 4*bufferSize) + ".\r\n"
 	if strings.Join(out, "") != want || len(out) != 3 {
 		t.Errorf("%d writes, want one buffer full, the rest and the end", len(out))
+	}
+}
+
+// What stands behind the Message-ID is anybody's, and a reply that says that nothing is
+// there names none.
+func TestReply_namesAnArticle(t *testing.T) {
+	for _, tt := range []struct {
+		in   Reply
+		want pool.MessageID
+	}{
+		{Reply{CodeStat, "7 <a@b>"}, "<a@b>"},
+		{Reply{CodeArticle, "0 <a@b> article follows"}, "<a@b>"},
+		{Reply{CodeStat, "7"}, ""},
+		{Reply{CodeStat, "7 a@b"}, ""},
+		{Reply{CodeGroup, "7 <a@b>"}, ""},
+		{Reply{CodeNoSuchNumber, "7 <a@b>"}, ""},
+	} {
+		if got, ok := tt.in.Article(); got != tt.want || ok != (tt.want != "") {
+			t.Errorf("%v: %q, %v; want %q", tt.in, got, ok, tt.want)
+		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/restante/restante/gateway/nntp"
@@ -39,12 +38,8 @@ type reached struct {
 // That this one is gone is no sign of that: articles go, and whoever begins anew has
 // one under each number.
 func (r reached) differs(there nntp.Reply) bool {
-	fields := strings.Fields(there.Text)
-	if there.Code != nntp.CodeStat || len(fields) < 2 {
-		return false
-	}
-	id, err := pool.ParseMessageID(fields[1])
-	return err == nil && digest(id) != r.Article
+	id, ok := there.Article()
+	return ok && digest(id) != r.Article
 }
 
 // of is how far a group was looked at, nothing where the group here is not the one

@@ -74,12 +74,8 @@ func (f *fetcher) anew() (bool, error) {
 		return before.Next > high+1, nil
 	}
 	reply, err := f.conn.Send("STAT " + number(before.Last))
-	fields := strings.Fields(reply.Text)
-	if err != nil || reply.Code != nntp.CodeStat || len(fields) < 2 {
-		return false, err
-	}
-	_, malformed := pool.ParseMessageID(fields[1])
-	return malformed == nil && fields[1] != before.Article, nil
+	id, ok := reply.Article()
+	return ok && string(id) != before.Article, err
 }
 
 // all hands over every article that came since the last time.
