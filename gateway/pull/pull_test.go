@@ -11,12 +11,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/restante/restante/gateway/nntp"
 	"github.com/restante/restante/gateway/remote"
-	"github.com/restante/restante/gateway/session"
+	"github.com/restante/restante/gateway/session/sessiontest"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/memory"
@@ -24,26 +23,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// closed is an office that takes nothing.
-type closed struct{}
-
-func (closed) Private() []pool.GroupInfo { return nil }
-
-func (closed) Login(context.Context, string, string) (session.Mailbox, error) {
-	return nil, session.ErrBusy
-}
-
-func (closed) Submit(context.Context, []byte, session.Mailbox) (session.Posted, error) {
-	return session.Posted{}, pool.ErrReadOnly
-}
-
 // server serves a store to readers.
 func server(t *testing.T, s pool.Store) remote.Server {
 	t.Helper()
-	srv := session.New(session.Options{
-		Store: s, Office: closed{}, Name: "far.example", Version: "test", MaxArticle: 1 << 20,
-		Limits: session.Limits{Idle: time.Minute}, Logger: zerolog.Nop(),
-	})
+	srv := sessiontest.New(s)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

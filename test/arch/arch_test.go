@@ -69,6 +69,8 @@ var rooms = map[string][]string{
 		"gateway/inflate", "gateway/nntp", "pool", "pool/article",
 		"github.com/emersion/go-sasl", "github.com/rs/zerolog",
 	},
+	"gateway/session/sessiontest": {"gateway/session", "pool", "github.com/rs/zerolog"},
+
 	"gateway/office":  {"gateway/batch", "pool", "pool/article", "pool/control", "pool/entry", "crypto/..."},
 	"gateway/batch":   {"github.com/rs/zerolog", "pool", "pool/article", "pool/control", "pool/entry", "pool/record", "crypto/..."},
 	"gateway/mirror":  {"pool", "pool/article", "pool/entry", "pool/record", "crypto/..."},
@@ -195,6 +197,9 @@ func TestImports_areThoseOfThePlan(t *testing.T) {
 	}
 }
 
+// forTests are the rooms that only tests use, and that are not below test.
+var forTests = []string{"pool/pooltest", "pool/record/recordtest", "cmd/manual/manualtest", "gateway/session/sessiontest"}
+
 func TestImports_runDownward(t *testing.T) {
 	for name, imports := range packages(t) {
 		from := slices.Index(floors, strings.Split(name, "/")[0])
@@ -210,7 +215,7 @@ func TestImports_runDownward(t *testing.T) {
 			if top == "config" && !strings.HasPrefix(name, "cmd/") {
 				t.Errorf("%s imports config, which is for cmd alone", name)
 			}
-			if top == "test" || inside == "pool/pooltest" || inside == "pool/record/recordtest" || inside == "cmd/manual/manualtest" {
+			if top == "test" || slices.Contains(forTests, inside) {
 				t.Errorf("%s imports %s, which is for tests", name, inside)
 			}
 		}

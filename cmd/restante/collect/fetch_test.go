@@ -8,12 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/restante/restante/cmd/restante/mailbox"
 	"github.com/restante/restante/crypto/identity"
 	"github.com/restante/restante/gateway/remote"
-	"github.com/restante/restante/gateway/session"
+	"github.com/restante/restante/gateway/session/sessiontest"
 	"github.com/restante/restante/pool"
 	"github.com/restante/restante/pool/article"
 	"github.com/restante/restante/pool/memory"
@@ -57,29 +55,13 @@ func (s *shelf) file(mark string, entries, manifests int) {
 	}
 }
 
-// closed is an office that takes nothing.
-type closed struct{}
-
-func (closed) Private() []pool.GroupInfo { return nil }
-
-func (closed) Login(context.Context, string, string) (session.Mailbox, error) {
-	return nil, session.ErrBusy
-}
-
-func (closed) Submit(context.Context, []byte, session.Mailbox) (session.Posted, error) {
-	return session.Posted{}, pool.ErrReadOnly
-}
-
 // A line leads to whatever shelf there is at the time.
 type line struct{ shelf *shelf }
 
 // DialContext implements [remote.Dialer].
 func (l *line) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, far := net.Pipe()
-	srv := session.New(session.Options{
-		Store: l.shelf, Office: closed{}, Name: "far.example", Version: "test", MaxArticle: 1 << 20,
-		Limits: session.Limits{Idle: time.Minute}, Logger: zerolog.Nop(),
-	})
+	srv := sessiontest.New(l.shelf)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = srv.Serve(context.WithoutCancel(ctx), far) })
 	l.shelf.t.Cleanup(func() {
