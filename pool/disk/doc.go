@@ -146,9 +146,9 @@
 // The index has no key for the message-id of an article: it would be one of the database's
 // for each, scattered over all of it, and cost more than all else there. What leads from
 // a message-id to its record is in memory: a table of 8 octets for each id ever seen, filled
-// at opening from arrivals, withdrawals and what is gone. It has 37 bits made of the hash, which differ from process
-// to process so that nobody can choose ids that have them in common, and
-// of the place 12 bits of the segment and 23 of the offset, in units of 64 octets. What
+// at opening from arrivals, withdrawals and what is gone. It has 37 bits made of the hash,
+// others in each process, so that nobody can choose ids that have them in common, and of
+// the place 12 bits of the segment and 23 of the offset, in units of 64 octets. What
 // begins there says itself of which message-id it is. So a lead that is wrong, or that
 // several places have in common, as in stores of more than a TiB, costs a look at the start
 // of a record, and no more. Of what is gone the table has 37 bits, and the index the hash.

@@ -122,11 +122,10 @@ func (c *checker) check(ctx context.Context) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	state := c.loadState()
-	c.state = state
-	c.tellBefore(state)
+	c.state = c.loadState()
+	c.tellBefore()
 	for _, g := range c.segments {
-		res, ok := state.Results[g.number]
+		res, ok := c.state.Results[g.number]
 		if ok {
 			c.report.Resumed++
 			*c.files.missed += res.Missed
@@ -138,8 +137,8 @@ func (c *checker) check(ctx context.Context) error {
 				return errors.Join(err, c.closeIndex())
 			}
 			res.Missed = *c.files.missed - before
-			state.Results[g.number] = res
-			c.keepState(state)
+			c.state.Results[g.number] = res
+			c.keepState()
 		}
 		c.results[g.number] = res
 	}

@@ -83,7 +83,7 @@ func openIndexToRead(files record.FS, dir string) (*index, error) {
 	if err != nil {
 		return nil, errors.Join(doubted(err), over.Close())
 	}
-	x := &index{db: db, files: over, staging: newStaging(), tops: make(map[string][]byte), glimpses: newGlimpses()}
+	x := newIndex(db, over)
 	version, err := db.Get([]byte("f"), nil)
 	switch {
 	case errors.Is(err, leveldb.ErrNotFound): // nothing came to be in it

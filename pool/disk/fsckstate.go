@@ -72,8 +72,8 @@ func (c *checker) loadState() *fsckState {
 
 // keepState notes how far the check came. It goes on where that can't be, on a disk
 // that is full or only read.
-func (c *checker) keepState(state *fsckState) {
-	if c.stateless || c.saveState(state) == nil {
+func (c *checker) keepState() {
+	if c.stateless || c.saveState(c.state) == nil {
 		return
 	}
 	c.stateless = true
@@ -82,25 +82,25 @@ func (c *checker) keepState(state *fsckState) {
 
 // setOut notes durably what a repair is about to mend: cut short, nothing else may
 // say which articles were lost.
-func (c *checker) setOut(state *fsckState) error {
+func (c *checker) setOut() error {
 	for _, problem := range c.report.Problems {
-		if !slices.Contains(state.Mending, problem) {
-			state.Mending = append(state.Mending, problem)
+		if !slices.Contains(c.state.Mending, problem) {
+			c.state.Mending = append(c.state.Mending, problem)
 		}
 	}
-	return c.saveState(&fsckState{Mending: state.Mending})
+	return c.saveState(&fsckState{Mending: c.state.Mending})
 }
 
 // tellBefore tells what is known of losses before: lists of articles that were lost when
 // the index was built anew, and what a repair had found that was cut short.
-func (c *checker) tellBefore(state *fsckState) {
+func (c *checker) tellBefore() {
 	entries, _ := c.files.ReadDir(filepath.Join(c.dir, quarantineDir)) // mostly there is none
 	for _, e := range entries {
 		if name := e.Name(); strings.HasPrefix(name, lostPrefix) && strings.HasSuffix(name, ".txt") {
 			c.report.Notes = append(c.report.Notes, fmt.Sprintf("Articles were lost before this check: %s says which.", filepath.Join(quarantineDir, name)))
 		}
 	}
-	for _, problem := range state.Mending {
+	for _, problem := range c.state.Mending {
 		c.report.Notes = append(c.report.Notes, "A repair that was cut short had found: "+problem)
 	}
 }

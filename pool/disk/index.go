@@ -59,6 +59,10 @@ func (x *index) note(keys int) {
 	}
 }
 
+func newIndex(db *leveldb.DB, files storage.Storage) *index {
+	return &index{db: db, files: files, staging: newStaging(), tops: make(map[string][]byte), glimpses: newGlimpses()}
+}
+
 // An IndexStorer is a file system that also has a place for an index.
 type IndexStorer interface {
 	// IndexStorage opens the index's files in a folder, which it makes if there is none.
@@ -168,7 +172,7 @@ func openAnyIndex(files record.FS, dir string, memory int) (x *index, version st
 	if err != nil {
 		return nil, "", errors.Join(doubted(err), at.Close())
 	}
-	x = &index{db: db, files: at, staging: newStaging(), tops: make(map[string][]byte), glimpses: newGlimpses()}
+	x = newIndex(db, at)
 	found, err := db.Get([]byte("f"), nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
 		found = []byte(indexVersion)

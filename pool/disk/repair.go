@@ -44,7 +44,7 @@ func (c *checker) repair(ctx context.Context) error {
 	if *c.files.missed > 0 {
 		return errDisk
 	}
-	if err := c.setOut(c.state); err != nil {
+	if err := c.setOut(); err != nil {
 		return fmt.Errorf("note what is to be repaired: %w", record.Full(err))
 	}
 	c.report.Repairing = true

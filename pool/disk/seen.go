@@ -8,10 +8,10 @@ import (
 
 // fingerprints is the message-ids ever seen, in memory, and where their records are: it
 // answers for an id that was never seen without touching the disk, and leads to the
-// record of one that was. Of each id it keeps 37 bits that its hash leads to, and a lead, in tables
-// of 8 octets for each that are between 64 and 85 per cent full, so an
-// id takes 13 octets at most. They grow one after the other, outside Go's heap,
-// which would keep what they were before, and as much again, until it is collected.
+// record of one that was. Of each id it keeps 37 bits made of its hash, and a lead, in
+// tables of 8 octets for each that are between 64 and 85 per cent full, so an id takes 13
+// octets at most. They grow one after the other, outside Go's heap, which would keep what
+// they were before, and as much again, until it is collected.
 // A wrong lead, of which there is one in 13,000 questions where ten million ids are
 // known, costs a look at a record.
 type fingerprints struct {
